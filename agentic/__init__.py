@@ -1,0 +1,1 @@
+"""The core: from a report to its record. Knows neither HTTP servers nor Redis."""

@@ -1,0 +1,166 @@
+"""The contracts of the pluggable parts: each asks for one method, every other hook has a harmless default.
+
+A method may be a plain function or a coroutine; a plain one runs in a thread of its own.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from agentic.types import (
+    Action,
+    Decision,
+    Event,
+    HistoryRecord,
+    Job,
+    LogDigest,
+    Outcome,
+    OutcomeStatus,
+    Precedent,
+    Situation,
+)
+
+
+class Sensor(ABC):
+    """Watches something and reports what it sees as events."""
+
+    @abstractmethod
+    def get_event(self) -> Event | Mapping[str, Any] | Awaitable[Event | Mapping[str, Any] | None] | None:
+        """Return the next event (or the fields of one), or None when there is nothing now."""
+
+    def done(self, record: HistoryRecord) -> Awaitable[None] | None:
+        """Called once when an event this sensor reported has its record in history."""
+
+    def close(self) -> Awaitable[None] | None:
+        """Called once when the worker stops."""
+
+
+class ReasoningModule(ABC):
+    """Says what went wrong."""
+
+    @abstractmethod
+    def decide(self, situation: Situation) -> Decision | Awaitable[Decision | None] | None:
+        """Return a decision, or None to leave it to the next module of the chain."""
+
+
+@dataclass(frozen=True, slots=True)
+class EffectRequest:
+    """One order to an effector: what to do, for which event, within what limits."""
+
+    action: Action
+    event: Event
+    job: Job
+    step: int
+    key: str
+    """Idempotency key, the same each time this step of this incident is ordered."""
+    params: Mapping[str, str] = field(default_factory=dict)
+    dry_run: bool = False
+
+    @property
+    def timeout_seconds(self) -> float:
+        """How long the effect may take in all."""
+        return self.action.timeout_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class EffectResult:
+    """What an effector says happened."""
+
+    status: OutcomeStatus
+    detail: str = ""
+
+    @classmethod
+    def done(cls, detail: str = "") -> EffectResult:
+        """The effect happened and succeeded."""
+        return cls(OutcomeStatus.DONE, detail)
+
+    @classmethod
+    def failed(cls, detail: str) -> EffectResult:
+        """The effect was tried and certainly did not succeed."""
+        return cls(OutcomeStatus.FAILED, detail)
+
+    @classmethod
+    def unknown(cls, detail: str) -> EffectResult:
+        """Nobody can tell whether the effect happened."""
+        return cls(OutcomeStatus.UNKNOWN, detail)
+
+
+class Effector(ABC):
+    """Carries out one kind of action."""
+
+    @abstractmethod
+    def execute(self, request: EffectRequest) -> EffectResult | Awaitable[EffectResult]:
+        """Carry out the request once and say what happened; raise EffectorError when it could not be."""
+
+    def preview(self, request: EffectRequest) -> str:
+        """Say exactly what `execute` would do, in one line."""
+        return f"{request.action.effector}: {request.action.name}"
+
+    def check(self, action: Action) -> None:
+        """Raise ConfigError when the action's settings cannot work; called once at start."""
+
+
+class Memory(ABC):
+    """Recalls earlier incidents like this one."""
+
+    @abstractmethod
+    async def recall(self, event: Event, digest: LogDigest) -> Sequence[Precedent]:
+        """Return earlier incidents with the same signature, newest first."""
+
+
+class BeginAnswer(StrEnum):
+    """What the effect journal answers before a step may act."""
+
+    GO = "go"
+    DONE = "done"
+    UNKNOWN = "unknown"
+    OVER_BUDGET = "over_budget"
+    PAUSED = "paused"
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """The journal's answer, with the earlier outcome when the step was already done."""
+
+    answer: BeginAnswer
+    outcome: Outcome | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """The incident was put aside until it is due; another worker may go on with it."""
+
+    due_in_seconds: float
+
+
+class Incident(ABC):
+    """The durable handling of one event, held by this worker under a lease.
+
+    Every method raises Fenced when another worker holds the incident by now.
+    """
+
+    event: Event
+    deliveries: int
+    progress: Mapping[str, Any]
+    """What earlier deliveries already worked out (digest, diagnosis, plan …), as plain JSON."""
+
+    @abstractmethod
+    async def save(self, **progress: Any) -> None:
+        """Store what has been worked out, so that a successor need not do it again."""
+
+    @abstractmethod
+    async def begin(self, step: int, action: Action) -> Begin:
+        """Store the intention to act and answer whether to go; never GO twice for a non-idempotent step."""
+
+    @abstractmethod
+    async def result(self, step: int, outcome: Outcome) -> None:
+        """Store what the step did."""
+
+    @abstractmethod
+    async def is_open(self, event_id: str) -> bool:
+        """Say whether another event's incident is still being handled."""

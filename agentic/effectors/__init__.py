@@ -1,0 +1,1 @@
+"""Effectors: what carries out actions."""

@@ -1,0 +1,1 @@
+"""Reasoning modules: precedent, rules and the local model."""

@@ -1,0 +1,1 @@
+"""Sensors that ship with AutoRemedy."""

@@ -1,0 +1,1 @@
+"""Running the core: claims events, keeps leases, writes records."""

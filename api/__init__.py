@@ -1,0 +1,1 @@
+"""The HTTP service. Imports no effector and no reasoning: it can act on nothing."""

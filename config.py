@@ -1,0 +1,59 @@
+"""Settings, read once at start: `config.yaml`, with the environment over it.
+
+Everyone but the entry points is handed values. No other module of the services reads the environment
+(the `autoremedy exec` wrapper has its own in `cli/exec/config.py`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from agentic.errors import ConfigError
+from settings.checks import semantic_problems
+from settings.explain import validated
+from settings.models import Settings
+from settings.source import put_environment, read_yaml
+
+__all__ = ["Settings", "load_settings"]
+
+ENV_PREFIX = "AUTOREMEDY_"
+ENV_NOT_SETTINGS = frozenset({"CONFIG", "URL", "SPOOL", "LINEAGE", "ATTEMPT", "EVENT_ID", "JOB_ID", "RUN_ID"})
+"""Names behind the prefix that are not settings: the file's path, and what `autoremedy exec` and reruns use."""
+SHORT_NAMES = {
+    "REDIS_URL": "redis.url",
+    "LLM_BASE_URL": "llm.base_url",
+    "LLM_MODEL": "llm.model",
+    "LLM_API_KEY": "llm.api_key",
+    "PORT": "api.port",
+}
+
+
+def load_settings(path: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read and check the settings.
+
+    `path` defaults to `AUTOREMEDY_CONFIG`, else `./config.yaml`; where that default file is absent the
+    built-in settings hold. Raises ConfigError with every problem on a line of its own.
+    """
+    environ = os.environ if environ is None else environ
+    file = Path(path or environ.get("AUTOREMEDY_CONFIG") or "config.yaml")
+    named = bool(path or environ.get("AUTOREMEDY_CONFIG"))
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if named:
+            raise ConfigError(f"{file}: no such file; AUTOREMEDY_CONFIG or --config names it") from None
+        text = ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: cannot be read: {error}") from error
+    source = read_yaml(text, file.name if file.parent == Path() else str(file), environ)
+    put_environment(source, environ, ENV_PREFIX, ENV_NOT_SETTINGS, SHORT_NAMES)
+    settings = validated(source)
+    if settings is not None:
+        for where, message in semantic_problems(settings):
+            source.complain(where, message)
+    if source.problems or settings is None:
+        raise ConfigError("\n".join(source.problems))
+    settings.__dict__["_base_dir"] = str(file.resolve().parent)
+    return settings

@@ -1,0 +1,1 @@
+"""The fault lab: small real jobs that really fail; speaks only the public API."""

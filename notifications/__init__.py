@@ -1,0 +1,1 @@
+"""Channels that tell people; imports nothing else of the project."""

@@ -1,0 +1,129 @@
+"""What is well formed but cannot work, or is unsafe: refused at start with its path."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from agentic.planning import BUILT_IN_NAMES
+from agentic.types import ActionKind
+from settings.models import EffectorCall, Settings
+
+Where = tuple[str | int, ...]
+Finding = tuple[Where, str]
+PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+KNOWN_PLACEHOLDERS = frozenset({"event_id", "job_id", "run_id", "host"})
+BUILT_IN_EFFECTORS = frozenset({"command", "http", "rerun", "notify"})
+
+
+def semantic_problems(settings: Settings) -> Iterator[Finding]:
+    """Yield what is well formed but cannot work, or is unsafe, with its path."""
+    names = set(settings.actions)
+    kinds = {kind.value for kind in ActionKind}
+    for name, action in settings.actions.items():
+        here = ("actions", name)
+        if action.kind is None and name not in kinds:
+            near = difflib.get_close_matches(name, kinds, n=1, cutoff=0.4)
+            hint = f' such as "{near[0]}"' if near else ""
+            yield here, f"add `kind:` from the taxonomy{hint}; the name alone is not one"
+        if name in BUILT_IN_NAMES:
+            yield here, "is built in; choose another name"
+        for key in ("undo",):
+            other = getattr(action, key)
+            if other is not None and other not in names:
+                yield (*here, key), _no_such_action(other, names)
+        yield from _call_problems(settings, here, action)
+        if action.verify:
+            yield from _call_problems(settings, (*here, "verify"), action.verify)
+    known = names | BUILT_IN_NAMES | kinds
+    for category, plan in settings.playbooks.items():
+        yield from _plan_problems(("playbooks", category.value), plan, known)
+    seen: set[str] = set()
+    for index, job in enumerate(settings.jobs):
+        here2 = ("jobs", index)
+        if job.id in seen:
+            yield (*here2, "id"), f"{job.id!r} is written twice; keep one"
+        seen.add(job.id)
+        for category, plan in job.playbooks.items():
+            yield from _plan_problems((*here2, "playbooks", category.value), plan, known)
+        if job.rerun:
+            yield from _call_problems(settings, (*here2, "rerun"), job.rerun)
+        if job.verify:
+            yield from _call_problems(settings, (*here2, "verify"), job.verify)
+    for index, host in enumerate(settings.http.allowed_hosts):
+        if "*" in host:
+            yield (
+                ("http", "allowed_hosts", index),
+                "write each host in full; a pattern would open the door to any host",
+            )
+    for name in settings.effectors:
+        if name in BUILT_IN_EFFECTORS:
+            yield ("effectors", name), "is built in; choose another name"
+
+
+def _plan_problems(here: Where, plan: list[str], known: set[str]) -> Iterator[Finding]:
+    for index, name in enumerate(plan):
+        if name not in known:
+            yield (*here, index), _no_such_action(name, known)
+
+
+def _no_such_action(name: str, known: set[str] | frozenset[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    return f'no action is called "{name}"' + (
+        f'; did you mean "{near[0]}"?' if near else "; declare it under `actions`"
+    )
+
+
+def _call_problems(settings: Settings, here: Where, call: EffectorCall) -> Iterator[Finding]:
+    effector = call.effector or ("command" if here[-1] in ("rerun", "verify") else None)
+    params = getattr(call, "params", {})
+    if effector is None:
+        if call.argv or call.url:
+            yield here, "has something to run but no `effector:`; write command or http"
+        return
+    known = {*BUILT_IN_EFFECTORS, *settings.effectors}
+    if effector not in known:
+        near = difflib.get_close_matches(effector, known, n=1, cutoff=0.5)
+        hint = f'; did you mean "{near[0]}"?' if near else ""
+        yield (*here, "effector"), f"no effector is called {effector!r}{hint}"
+    if effector == "command":
+        yield from _argv_problems(here, call.argv, params)
+    if effector == "http":
+        if not call.url:
+            yield here, "needs `url:`"
+        else:
+            yield from _placeholder_problems((*here, "url"), call.url, params)
+
+
+def _argv_problems(here: Where, argv: list[str] | None, params: Mapping[str, str]) -> Iterator[Finding]:
+    if not argv:
+        yield here, "needs `argv:`, a list of the program and its arguments"
+        return
+    if not argv[0].startswith("/"):
+        yield (*here, "argv", 0), f"write the absolute path of the program (got {argv[0]!r})"
+    for index, argument in enumerate(argv):
+        spot = (*here, "argv", index)
+        yield from _placeholder_problems(spot, argument, params)
+        if PLACEHOLDER.search(argument):
+            if index == 0:
+                yield spot, "the program itself may not be a placeholder"
+            elif not PLACEHOLDER.fullmatch(argument):
+                yield spot, "a placeholder must be a whole argument of its own"
+            elif Path(argv[0]).name in ("sh", "bash", "dash", "zsh", "ksh") and "-c" in argv[:index]:
+                yield spot, "no placeholder may reach a shell; call the program itself"
+
+
+def _placeholder_problems(here: Where, text: str, params: Mapping[str, str]) -> Iterator[Finding]:
+    for name in PLACEHOLDER.findall(text):
+        param = name.removeprefix("param.")
+        if name in KNOWN_PLACEHOLDERS or (name != param and param in params):
+            continue
+        if name != param:
+            yield here, f"{{{name}}} is not declared; add `params: {{{param}: <pattern>}}` to the action"
+        else:
+            yield (
+                here,
+                f"unknown placeholder {{{name}}}; known: {', '.join(sorted(KNOWN_PLACEHOLDERS))}, param.NAME",
+            )

@@ -1,0 +1,303 @@
+"""Every section and key of `config.yaml`, typed; unknown keys are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from agentic.planning import DEFAULT_PLAYBOOKS
+from agentic.types import Action, ActionKind, Category, Check, Job, Mode, Risk
+
+
+class Section(BaseModel):
+    """Base of every section: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _not_a_number(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("write a number, without quotes")  # noqa: TRY004 - pydantic turns ValueError into the message
+    return value
+
+
+Seconds = Annotated[float, BeforeValidator(_not_a_number), Field(gt=0)]
+Count = Annotated[int, BeforeValidator(_not_a_number), Field(ge=1)]
+
+
+class RedisSettings(Section):
+    """Where events, incidents and history live."""
+
+    url: str = Field(
+        "embedded",
+        description="embedded = a real Valkey started and stopped with the program; "
+        "or redis://, rediss://, unix://, redis+sentinel://",
+    )
+    key_prefix: str = Field(
+        "agentic",
+        pattern=r"^[A-Za-z0-9_.:{}-]{1,64}$",
+        description='First part of every key; "{agentic}" for a cluster',
+    )
+    data_dir: str = Field("./data", description="Folder of the embedded store, relative to the configuration file")
+
+
+class ApiSettings(Section):
+    """The HTTP service."""
+
+    host: str = Field("127.0.0.1", description="Address that `python main.py` listens on")
+    port: int = Field(8000, ge=0, le=65535, description="Port that `python main.py` listens on; 0 = any free one")
+    max_body_bytes: Count = Field(4 * 1024 * 1024, description="Larger request bodies get 413")
+    max_log_bytes: Count = Field(1024 * 1024, description="Longer logs keep their head and tail; the cut is said")
+    max_batch: Count = Field(1000, description="Most events in one POST /events")
+
+
+class QueueSettings(Section):
+    """The event queue and its leases."""
+
+    lease_seconds: Seconds = Field(
+        30, ge=1, description="A worker that is silent this long loses its events to another"
+    )
+    max_length: Count = Field(100_000, description="Waiting events; beyond, the API answers 429")
+    max_deliveries: Count = Field(5, description="Deliveries of one event before it becomes a dead letter")
+    drain_seconds: Seconds = Field(20, description="How long a stopping worker may finish what it has in hand")
+    max_dead: Count = Field(10_000, description="Dead letters kept")
+    dedup_days: Seconds = Field(7, description="How long an event id is remembered after its record is written")
+
+
+class WorkerSettings(Section):
+    """One worker process."""
+
+    concurrency: Count = Field(32, description="Events in hand at once")
+    id: str | None = Field(None, description="Name of this worker; default: host and process id")
+
+
+class LlmSettings(Section):
+    """The local model, which reads what rules cannot."""
+
+    enabled: Literal["auto"] | bool = Field("auto", description="auto = use it when it answers | true | false")
+    base_url: str = Field("http://localhost:1234/v1", description="An OpenAI-compatible server, with /v1")
+    model: str = Field("auto", description="auto = the model that is loaded")
+    api_key: str | None = Field(None, description="Bearer token, when the server asks for one; use ${NAME}")
+    context_tokens: Literal["auto"] | Count = Field("auto", description="auto = ask the server")
+    max_output_tokens: Count = 500
+    deadline_seconds: Seconds = Field(180, description="For one question in all")
+    concurrency: Count = Field(1, description="Questions under way at once")
+
+
+class EffectorCall(Section):
+    """What an effector is to do; which keys apply depends on the effector."""
+
+    effector: str | None = Field(None, description="command | http | rerun | notify, or a name from `effectors`")
+    argv: list[str] | None = Field(
+        None, description="command: program (absolute path) and arguments; no shell is involved"
+    )
+    cwd: str | None = Field(None, description="command: folder to run in")
+    env: dict[str, str] | None = Field(None, description="command: environment besides PATH, HOME, LANG and TZ")
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] | None = Field(None, description="http: default POST")
+    url: str | None = Field(None, description="http: where to; its host must be in http.allowed_hosts")
+    headers: dict[str, str] | None = Field(None, description="http: extra headers")
+    json_body: dict[str, Any] | None = Field(None, alias="json", description="http: JSON body")
+    expect_status: list[int] | None = Field(None, description="http: statuses that mean success; default any 2xx")
+    delay_seconds: Seconds | None = Field(
+        None, description="rerun: wait this long first; doubles with each attempt"
+    )
+    channels: list[str] | None = Field(None, description="notify: names of channels; default all")
+    settings: dict[str, Any] | None = Field(None, description="Whatever an effector of your own needs")
+    timeout_seconds: Seconds = 60
+
+    def call_settings(self) -> dict[str, Any]:
+        """Return only what was written, by the names the effectors know."""
+        written = self.model_dump(
+            by_alias=True,
+            exclude_none=True,
+            exclude={"effector", "settings", "timeout_seconds", *_BESIDE_THE_CALL},
+        )
+        return {**written, **(self.settings or {})}
+
+
+_BESIDE_THE_CALL = ("kind", "description", "risk", "idempotent", "undo", "verify", "params", "within_seconds")
+
+
+class CheckSettings(EffectorCall):
+    """A read-only test that a remedy helped."""
+
+    within_seconds: Seconds = Field(300, description="The check is repeated until it passes or this time is over")
+
+    def to_check(self) -> Check:
+        """Turn it into the type that the core knows."""
+        return Check(
+            effector=self.effector or "command",
+            settings=self.call_settings(),
+            within_seconds=self.within_seconds,
+            timeout_seconds=self.timeout_seconds,
+        )
+
+
+class ActionSettings(EffectorCall):
+    """A remedy: the closed list of everything that can ever be executed."""
+
+    kind: ActionKind | None = Field(None, description="Kind from the taxonomy; default: the action's name")
+    description: str = Field("", description="What a person reads before approving")
+    risk: Risk = Field(Risk.RISKY, description="observe | safe | risky")
+    idempotent: bool = Field(False, description="true only if running it twice does no harm")
+    undo: str | None = Field(None, description="Name of the action that takes this one back")
+    verify: CheckSettings | None = None
+    params: dict[str, str] = Field(
+        default_factory=dict, description="Name -> pattern of {param.NAME}; value from the job or a label"
+    )
+
+    def to_action(self, name: str) -> Action:
+        """Turn it into the type that the core knows."""
+        return Action(
+            name=name,
+            kind=self.kind or ActionKind(name),
+            description=self.description,
+            effector=self.effector,
+            settings=self.call_settings(),
+            params=self.params,
+            risk=self.risk,
+            idempotent=self.idempotent,
+            timeout_seconds=self.timeout_seconds,
+            undo=self.undo,
+            verify=self.verify.to_check() if self.verify else None,
+        )
+
+
+class JobSettings(Section):
+    """What may be done for one job."""
+
+    id: str = Field(description='The job_id of its events; "*" is every other job')
+    mode: Mode = Field(Mode.SUGGEST, description="observe | suggest | approve | auto")
+    safe_to_rerun: bool = Field(False, description="The job's contract: without it no rerun happens by itself")
+    rerun: EffectorCall | None = Field(None, description="How to start the job again")
+    verify: CheckSettings | None = Field(None, description="How to see that the job is well")
+    playbooks: dict[Category, list[str]] = Field(default_factory=dict, description="Override the global ones")
+    params: dict[str, str] = Field(default_factory=dict, description="Values of {param.NAME} for this job")
+
+    def to_job(self) -> Job:
+        """Turn it into the type that the core knows."""
+        rerun = None
+        if self.rerun is not None:
+            rerun = Action(
+                name="rerun",
+                kind=ActionKind.RETRY,
+                description=f"Run {self.id} again",
+                effector=self.rerun.effector or "command",
+                settings=self.rerun.call_settings(),
+                risk=Risk.SAFE if self.safe_to_rerun else Risk.RISKY,
+                idempotent=False,
+                timeout_seconds=self.rerun.timeout_seconds,
+            )
+        return Job(
+            id=self.id,
+            mode=self.mode,
+            safe_to_rerun=self.safe_to_rerun,
+            rerun=rerun,
+            verify=self.verify.to_check() if self.verify else None,
+            playbooks={category: tuple(names) for category, names in self.playbooks.items()},
+            params=self.params,
+        )
+
+
+class PolicySettings(Section):
+    """Limits on acting without a person."""
+
+    max_actions_per_job_per_hour: int = Field(6, ge=0)
+    max_actions_per_hour: int = Field(60, ge=0)
+    max_reruns_per_failure: int = Field(3, ge=0, description="Reruns of one failure, counted across run ids")
+    min_confidence: int = Field(
+        70, ge=0, le=100, description="Of a model-made diagnosis, for acting without a person"
+    )
+    freeze: list[dict[str, Any]] = Field(default_factory=list, description="Maintenance windows")
+
+
+class HttpSettings(Section):
+    """Where AutoRemedy may send requests."""
+
+    allowed_hosts: list[str] = Field(default_factory=lambda: ["127.0.0.1"])
+
+
+class PartSettings(BaseModel):
+    """A pluggable part: `use` names it, everything else is handed to it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    use: str = Field(description='A built-in name or "package.module:Class"')
+
+    def options(self) -> dict[str, Any]:
+        """Return everything written beside `use`."""
+        return dict(self.model_extra or {})
+
+
+class HistorySettings(Section):
+    """How much is kept."""
+
+    max_length: Count = Field(100_000, description="Records; the oldest go first")
+
+
+class RedactionSettings(Section):
+    """Secrets besides the well-known kinds."""
+
+    patterns: dict[str, str] = Field(
+        default_factory=dict, description="Kind -> RE2 pattern; group 1, if any, is the secret"
+    )
+
+
+class LabSettings(Section):
+    """The fault lab that `python main.py` runs beside the worker."""
+
+    enabled: bool = Field(True, description="Break small real jobs so that one can watch them heal")
+    interval_seconds: Seconds = Field(20, description="Time between two faults")
+
+
+class Settings(Section):
+    """The whole of `config.yaml`."""
+
+    version: Literal[1] = 1
+    redis: RedisSettings = RedisSettings()
+    api: ApiSettings = ApiSettings()
+    queue: QueueSettings = QueueSettings()
+    worker: WorkerSettings = WorkerSettings()
+    llm: LlmSettings = LlmSettings()
+    jobs: list[JobSettings] = Field(default_factory=list)
+    actions: dict[str, ActionSettings] = Field(default_factory=dict)
+    playbooks: dict[Category, list[str]] = Field(default_factory=dict)
+    policy: PolicySettings = PolicySettings()
+    http: HttpSettings = HttpSettings()
+    notifications: list[PartSettings] = Field(default_factory=lambda: [PartSettings(use="console")])
+    sensors: list[PartSettings] = Field(default_factory=list)
+    reasoning: list[PartSettings] = Field(
+        default_factory=lambda: [
+            PartSettings(use="precedent"),
+            PartSettings(use="rules"),
+            PartSettings(use="llm"),
+        ]
+    )
+    effectors: dict[str, PartSettings] = Field(default_factory=dict, description="Name -> effector of your own")
+    knowledge: list[str] = Field(default_factory=list, description="Folders with failure signatures of your own")
+    history: HistorySettings = HistorySettings()
+    redaction: RedactionSettings = RedactionSettings()
+    lab: LabSettings = LabSettings()
+
+    def base_dir(self) -> Path:
+        """The folder that relative paths and plugin modules are looked up in."""
+        return Path(self.__dict__.get("_base_dir", "."))
+
+    def data_dir(self) -> Path:
+        """The embedded store's folder, absolute."""
+        return (self.base_dir() / self.redis.data_dir).resolve()
+
+    def declared_actions(self) -> dict[str, Action]:
+        """Return the operator's actions as the core knows them."""
+        return {name: action.to_action(name) for name, action in self.actions.items()}
+
+    def all_playbooks(self) -> dict[Category, tuple[str, ...]]:
+        """Return the plan of every category: the shipped one unless the file has another."""
+        return {**DEFAULT_PLAYBOOKS, **{category: tuple(names) for category, names in self.playbooks.items()}}
+
+    def job_for(self, job_id: str) -> Job:
+        """Return what was said about a job: its own entry, else the one for every other job."""
+        jobs = {job.id: job for job in self.jobs}
+        entry = jobs.get(job_id) or jobs.get("*") or JobSettings(id="*")
+        return entry.to_job()

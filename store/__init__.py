@@ -1,0 +1,1 @@
+"""All state: queue, incidents, history and memory in Redis or Valkey."""
