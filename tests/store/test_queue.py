@@ -14,7 +14,6 @@ from store import Claimed, Enqueued, Limits, Store
 from store.base import dumps
 from store.lease import LeaseKeeper
 
-
 MORNING = datetime(2026, 1, 2, 3, 0, tzinfo=UTC)
 
 
