@@ -15,9 +15,11 @@ from typing import Any
 from agentic.types import (
     Action,
     Decision,
+    Diagnosis,
     Event,
     HistoryRecord,
     Job,
+    Line,
     LogDigest,
     Outcome,
     OutcomeStatus,
@@ -60,6 +62,12 @@ class EffectRequest:
     """Idempotency key, the same each time this step of this incident is ordered."""
     params: Mapping[str, str] = field(default_factory=dict)
     dry_run: bool = False
+    diagnosis: Diagnosis | None = None
+    """What is believed to be the cause; only for telling people, never for deciding what to run."""
+    evidence: tuple[Line, ...] = ()
+    """The lines that prove it, with their text."""
+    outcomes: tuple[Outcome, ...] = ()
+    """What the earlier steps of the plan did."""
 
     @property
     def timeout_seconds(self) -> float:
@@ -88,6 +96,16 @@ class EffectResult:
     def unknown(cls, detail: str) -> EffectResult:
         """Nobody can tell whether the effect happened."""
         return cls(OutcomeStatus.UNKNOWN, detail)
+
+    @classmethod
+    def refused(cls, detail: str) -> EffectResult:
+        """Nothing was done, because doing it would not have been safe."""
+        return cls(OutcomeStatus.REFUSED, detail)
+
+    @classmethod
+    def rehearsed(cls, detail: str) -> EffectResult:
+        """Nothing was done, because only a dry run was asked for; the detail says what would have been."""
+        return cls(OutcomeStatus.DRY_RUN, detail)
 
 
 class Effector(ABC):
