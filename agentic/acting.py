@@ -122,12 +122,12 @@ class Actor:
                     source=diagnosis.source,
                     confidence=diagnosis.confidence,
                     min_confidence=self._limits.min_confidence,
-                    job_actions_used=usage.job_actions,
-                    job_actions_limit=self._limits.per_job_per_hour,
-                    all_actions_used=usage.all_actions,
-                    all_actions_limit=self._limits.per_hour,
-                    reruns_so_far=(event.attempt or 1) - 1 if event.lineage else 0,
-                    reruns_limit=self._limits.reruns_per_failure,
+                    job_actions=usage.job_actions,
+                    max_job_actions=self._limits.per_job_per_hour,
+                    all_actions=usage.all_actions,
+                    max_all_actions=self._limits.per_hour,
+                    reruns=(event.attempt or 1) - 1 if event.lineage else 0,
+                    max_reruns=self._limits.reruns_per_failure,
                     paused_by=usage.paused_by,
                     judged_wrong=judged.get(action.name),
                 )
@@ -166,13 +166,13 @@ class Actor:
 
     async def _take(self, course: Course, step: Step, action: Action, following: Action | None) -> Deferred | None:
         """Take one step; returns a Deferred when the incident has to be put aside first."""
+        if step.kind is ActionKind.NO_OP:
+            course.outcomes.append(Outcome(step=step.step, name=step.name, status=OutcomeStatus.DONE))
+            return None
         passed_over = _why_not(course, step)
         if passed_over is not None:
             course.outcomes.append(passed_over)
             course.broken = course.broken or (step.kind not in TELLING_KINDS and not course.healed)
-            return None
-        if step.kind is ActionKind.NO_OP:
-            course.outcomes.append(Outcome(step=step.step, name=step.name, status=OutcomeStatus.DONE))
             return None
         outcome = await self._run(course, step, action)
         if isinstance(outcome, Deferred):
@@ -269,7 +269,7 @@ def _why_not(course: Course, step: Step) -> Outcome | None:
         status, detail = OutcomeStatus.REFUSED, step.reason
     elif step.kind in RERUN_KINDS and course.broken:
         detail = "not run: the remedy before it did not happen, so the job would fail again"
-    elif step.kind in TELLING_KINDS and step.kind is not ActionKind.NO_OP and _helped_unchecked(course):
+    elif step.kind in TELLING_KINDS and _helped_unchecked(course):
         detail = "not needed: the remedy was carried out, and no check is declared"
     else:
         return None

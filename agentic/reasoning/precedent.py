@@ -11,7 +11,7 @@ CONFIDENCE_OF_A_CORRECTION = 95
 class PrecedentModule(ReasoningModule):
     """Answers with the latest correction of an earlier incident that had the same signature."""
 
-    def decide(self, situation: Situation) -> Decision | None:
+    async def decide(self, situation: Situation) -> Decision | None:
         """Return the corrected diagnosis and action, or None when nobody corrected anything."""
         corrected = latest_correction(situation.precedents)
         if corrected is None:
