@@ -71,6 +71,9 @@ class WorkerSettings(Section):
 
     concurrency: Count = Field(32, description="Events in hand at once")
     id: str | None = Field(None, description="Name of this worker; default: host and process id")
+    heartbeat_file: str | None = Field(
+        None, description="Touched after each heartbeat that the store took; health checks look at its age"
+    )
 
 
 class LlmSettings(Section):
