@@ -120,7 +120,17 @@ class EffectorCall(Section):
         return {**written, **(self.settings or {})}
 
 
-_BESIDE_THE_CALL = ("kind", "description", "risk", "idempotent", "undo", "verify", "params", "within_seconds")
+_BESIDE_THE_CALL = (
+    "kind",
+    "description",
+    "risk",
+    "idempotent",
+    "jobs",
+    "undo",
+    "verify",
+    "params",
+    "within_seconds",
+)
 
 
 class CheckSettings(EffectorCall):
@@ -145,6 +155,9 @@ class ActionSettings(EffectorCall):
     description: str = Field("", description="What a person reads before approving")
     risk: Risk = Field(Risk.RISKY, description="observe | safe | risky")
     idempotent: bool = Field(False, description="true only if running it twice does no harm")
+    jobs: list[str] = Field(
+        default_factory=list, description="The only jobs it may be used for; empty = every job"
+    )
     undo: str | None = Field(None, description="Name of the action that takes this one back")
     verify: CheckSettings | None = None
     params: dict[str, str] = Field(
@@ -160,6 +173,7 @@ class ActionSettings(EffectorCall):
             effector=self.effector,
             settings=self.call_settings(),
             params=self.params,
+            jobs=tuple(self.jobs),
             risk=self.risk,
             idempotent=self.idempotent,
             timeout_seconds=self.timeout_seconds,
