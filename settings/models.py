@@ -71,6 +71,9 @@ class WorkerSettings(Section):
 
     concurrency: Count = Field(32, description="Events in hand at once")
     id: str | None = Field(None, description="Name of this worker; default: host and process id")
+    heartbeat_file: str | None = Field(
+        None, description="Touched after each heartbeat that the store took; health checks look at its age"
+    )
 
 
 class LlmSettings(Section):
@@ -115,7 +118,17 @@ class EffectorCall(Section):
         return {**written, **(self.settings or {})}
 
 
-_BESIDE_THE_CALL = ("kind", "description", "risk", "idempotent", "undo", "verify", "params", "within_seconds")
+_BESIDE_THE_CALL = (
+    "kind",
+    "description",
+    "risk",
+    "idempotent",
+    "jobs",
+    "undo",
+    "verify",
+    "params",
+    "within_seconds",
+)
 
 
 class CheckSettings(EffectorCall):
@@ -140,6 +153,9 @@ class ActionSettings(EffectorCall):
     description: str = Field("", description="What a person reads before approving")
     risk: Risk = Field(Risk.RISKY, description="observe | safe | risky")
     idempotent: bool = Field(False, description="true only if running it twice does no harm")
+    jobs: list[str] = Field(
+        default_factory=list, description="The only jobs it may be used for; empty = every job"
+    )
     undo: str | None = Field(None, description="Name of the action that takes this one back")
     verify: CheckSettings | None = None
     params: dict[str, str] = Field(
@@ -155,6 +171,7 @@ class ActionSettings(EffectorCall):
             effector=self.effector,
             settings=self.call_settings(),
             params=self.params,
+            jobs=tuple(self.jobs),
             risk=self.risk,
             idempotent=self.idempotent,
             timeout_seconds=self.timeout_seconds,
