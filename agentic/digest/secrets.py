@@ -227,7 +227,7 @@ _IN_CONTEXT: tuple[SecretForm, ...] = (
     SecretForm("password", rf"(?i)\b{_PASSWORD}[ \t]*:[ \t]*(?P<s>{_BARE}+)", looks_secret),
     SecretForm("password", r"(?i)\b(?:pass(?:word|wd|phrase)?)[ \t]+(?:is|was|set to)[ \t:]+[\"'`]?(?P<s>[^\s\"'`]+)", looks_secret),
     SecretForm("password", rf"(?i)<{_PREFIX}{_LONG}>(?P<s>[^<\s]+)</", is_password),
-    SecretForm("secret", rf"\b[A-Z][A-Z0-9_]*(?:TOKEN|SECRET|(?:API|ACCESS|SECRET|PRIVATE|AUTH|SIGNING|MASTER)_?KEY)=[\"']?(?P<s>{_BARE}+)", is_lone_secret),
+    SecretForm("secret", rf"\b(?:[A-Z][A-Z0-9_]*)?(?:TOKEN|SECRET|(?:API|ACCESS|SECRET|PRIVATE|AUTH|SIGNING|MASTER)_?KEY)=[\"']?(?P<s>{_BARE}+)", is_lone_secret),
     SecretForm("password", r"(?i)\blogin[ \t]+\S+[ \t]+password[ \t]+(?P<s>\S+)", is_password),
     SecretForm("password", r"(?i)\bidentified[ \t]+(?:with[ \t]+\S+[ \t]+)?by[ \t]+(?:password[ \t]+)?[\"'](?P<s>[^\"'\r\n]+)", is_password),
     SecretForm("password", r"(?i)\bpassword[ \t]+'(?P<s>[^'\r\n]+)'", is_password),
