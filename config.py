@@ -16,7 +16,7 @@ from settings.explain import validated
 from settings.models import Settings
 from settings.source import put_environment, read_yaml
 
-__all__ = ["Settings", "load_settings"]
+__all__ = ["Settings", "load_settings", "worker_environment"]
 
 ENV_PREFIX = "AUTOREMEDY_"
 ENV_NOT_SETTINGS = frozenset({"CONFIG", "URL", "SPOOL", "LINEAGE", "ATTEMPT", "EVENT_ID", "JOB_ID", "RUN_ID"})
@@ -57,3 +57,8 @@ def load_settings(path: str | Path | None = None, environ: Mapping[str, str] | N
         raise ConfigError("\n".join(source.problems))
     settings.__dict__["_base_dir"] = str(file.resolve().parent)
     return settings
+
+
+def worker_environment() -> dict[str, str]:
+    """Return the worker's own environment; the command effector takes only a few names from it."""
+    return dict(os.environ)

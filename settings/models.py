@@ -301,6 +301,17 @@ class Settings(Section):
         """The embedded store's folder, absolute."""
         return (self.base_dir() / self.redis.data_dir).resolve()
 
+    def store_limits(self) -> dict[str, float]:
+        """Return the bounds of the store by the names it knows."""
+        return {
+            "lease_seconds": self.queue.lease_seconds,
+            "max_waiting": self.queue.max_length,
+            "max_deliveries": self.queue.max_deliveries,
+            "max_dead": self.queue.max_dead,
+            "max_history": self.history.max_length,
+            "dedup_days": self.queue.dedup_days,
+        }
+
     def declared_actions(self) -> dict[str, Action]:
         """Return the operator's actions as the core knows them."""
         return {name: action.to_action(name) for name, action in self.actions.items()}
