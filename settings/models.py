@@ -103,9 +103,7 @@ class EffectorCall(Section):
     headers: dict[str, str] | None = Field(None, description="http: extra headers")
     json_body: dict[str, Any] | None = Field(None, alias="json", description="http: JSON body")
     expect_status: list[int] | None = Field(None, description="http: statuses that mean success; default any 2xx")
-    delay_seconds: Seconds | None = Field(
-        None, description="rerun: wait this long first; doubles with each attempt"
-    )
+    delay_seconds: Seconds | None = Field(None, description="rerun: wait this long first; doubles with each attempt")
     channels: list[str] | None = Field(None, description="notify: names of channels; default all")
     settings: dict[str, Any] | None = Field(None, description="Whatever an effector of your own needs")
     timeout_seconds: Seconds = 60
@@ -224,9 +222,7 @@ class PolicySettings(Section):
     max_actions_per_job_per_hour: int = Field(6, ge=0)
     max_actions_per_hour: int = Field(60, ge=0)
     max_reruns_per_failure: int = Field(3, ge=0, description="Reruns of one failure, counted across run ids")
-    min_confidence: int = Field(
-        70, ge=0, le=100, description="Of a model-made diagnosis, for acting without a person"
-    )
+    min_confidence: int = Field(70, ge=0, le=100, description="Of a model-made diagnosis, for acting without a person")
     freeze: list[dict[str, Any]] = Field(default_factory=list, description="Maintenance windows")
 
 
