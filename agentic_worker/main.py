@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 
 from agentic.errors import AutoRemedyError, ConfigError, PluginError
-from settings.logs import set_up_logs
 from agentic_worker.service import WorkerService
 from config import load_settings, worker_environment
+from settings.logs import set_up_logs
 from store.setup import set_up_store
 
 EXIT_CONFIG = 78

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import platform
 from collections.abc import Mapping
@@ -106,8 +107,6 @@ class WorkerService:
         while True:
             look = getattr(module, "state", None)
             state = await look() if look is not None else {"state": "off"}
-            try:
+            with contextlib.suppress(StoreUnavailable):
                 await self._store.note_llm(state)
-            except StoreUnavailable:
-                pass
             await asyncio.sleep(LOOK_AT_MODEL_SECONDS)

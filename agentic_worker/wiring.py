@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from pydantic import ValidationError
 
 from agentic.acting import ActingLimits, Actor
 from agentic.contracts import Effector, Memory, ReasoningModule, Sensor
@@ -18,7 +19,6 @@ from agentic.planning import BUILT_IN, Planner
 from agentic.registry import EFFECTORS, load
 from agentic.types import Action, Event, Job, utc_now
 from notifications import Notifier
-from pydantic import ValidationError
 from settings.models import PartSettings, Settings
 
 
@@ -156,5 +156,3 @@ def _check_calls(settings: Settings, effectors: Mapping[str, Effector], actions:
             problems.append(f"{where}: no effector is called {action.effector!r}")
     if problems:
         raise ConfigError("\n".join(problems))
-
-

@@ -89,7 +89,9 @@ def _operation_id(route: APIRoute) -> str:
     return route.name
 
 
-def _lifespan(store: Store, backing: Backing | None, tune_gc: bool) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    store: Store, backing: Backing | None, tune_gc: bool
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if backing is not None:

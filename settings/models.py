@@ -153,9 +153,7 @@ class ActionSettings(EffectorCall):
     description: str = Field("", description="What a person reads before approving")
     risk: Risk = Field(Risk.RISKY, description="observe | safe | risky")
     idempotent: bool = Field(False, description="true only if running it twice does no harm")
-    jobs: list[str] = Field(
-        default_factory=list, description="The only jobs it may be used for; empty = every job"
-    )
+    jobs: list[str] = Field(default_factory=list, description="The only jobs it may be used for; empty = every job")
     undo: str | None = Field(None, description="Name of the action that takes this one back")
     verify: CheckSettings | None = None
     params: dict[str, str] = Field(
