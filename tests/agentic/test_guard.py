@@ -10,11 +10,14 @@ from agentic.guard import GuardInput, rule
 from agentic.planning import ESCALATE, NO_OP, NOTIFY, RERUN_KINDS, TELLING_KINDS
 from agentic.types import Action, ActionKind, Mode, Risk, Verdict
 
-CLEAN = Action(
-    name="clean", kind=ActionKind.FREE_DISK_SPACE, effector="command", risk=Risk.SAFE, idempotent=True
-)
+CLEAN = Action(name="clean", kind=ActionKind.FREE_DISK_SPACE, effector="command", risk=Risk.SAFE, idempotent=True)
 ALLOWED = GuardInput(
-    is_failure=True, mode=Mode.AUTO, action=CLEAN, safe_to_rerun=True, source="rule:disk_full.enospc", confidence=95
+    is_failure=True,
+    mode=Mode.AUTO,
+    action=CLEAN,
+    safe_to_rerun=True,
+    source="rule:disk_full.enospc",
+    confidence=95,
 )
 
 

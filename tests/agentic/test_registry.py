@@ -67,7 +67,9 @@ def test_a_part_of_ones_own_is_found_beside_the_configuration(parts, tmp_path):
 
 
 def test_an_option_the_operator_wrote_wins_over_what_the_program_gives(parts, tmp_path):
-    sensor = load("sensors", f"{parts(SENSOR)}:Watch", {"path": "x", "redactor": "own"}, tmp_path, {"redactor": "R"})
+    sensor = load(
+        "sensors", f"{parts(SENSOR)}:Watch", {"path": "x", "redactor": "own"}, tmp_path, {"redactor": "R"}
+    )
     assert sensor.redactor == "own"
 
 
@@ -86,7 +88,11 @@ def test_what_the_program_gives_is_not_pushed_on_a_part_that_takes_anything(part
         ("make", {}, "is not a class"),
         ("Fussy", {}, "the folder /data is not there"),
         ("Watch", {}, "needs the option 'path'; write `path: …`"),
-        ("Watch", {"path": "x", "evry": 1}, "unknown option 'evry'; did you mean \"every\"?; it takes path, every"),
+        (
+            "Watch",
+            {"path": "x", "evry": 1},
+            "unknown option 'evry'; did you mean \"every\"?; it takes path, every",
+        ),
         ("Watch", {"path": "x", "every": "soon"}, "option 'every': Input should be a valid integer"),
         ("Fussy", {"a": 1}, "it takes no options"),
     ],

@@ -21,7 +21,8 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="finding runaway proc
 PAYLOADS = [
     "; touch CANARY", "$(touch CANARY)", "`touch CANARY`", "| touch CANARY", "&& touch CANARY", "& touch CANARY",
     "|| touch CANARY", "\ntouch CANARY", "\r\ntouch CANARY", "> CANARY", ">> CANARY", "< /etc/passwd",
-    "${IFS}touch${IFS}CANARY", "$IFS$9touch CANARY", "'; touch CANARY; '", '"; touch CANARY; "', "\\; touch CANARY",
+    "${IFS}touch${IFS}CANARY", "$IFS$9touch CANARY", "'; touch CANARY; '", '"; touch CANARY; "',
+    "\\; touch CANARY",
     "--help", "-rf", "-", "--", "--output=CANARY", "-oProxyCommand=touch CANARY", "-exec", "@CANARY;", "*", "?",
     "~root", "~", "{a,b}", "a b", "a\tb", "a\0b", "\x1b[2J", "%0a touch CANARY", "$'\\ntouch CANARY'", "!!", "#x",
     "../../etc/passwd", "/tmp/../etc", "..", "a/../../b", "\u202ecod", "ｔouch", "tõuch", "", " ", "x" * 129,
@@ -115,7 +116,9 @@ async def test_a_rerun_is_told_its_lineage_and_attempt(order):
 
 
 async def test_standard_input_is_empty_and_ignored_signals_are_back_to_normal(order):
-    script = "import signal, sys; print(repr(sys.stdin.read()), signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)"
+    script = (
+        "import signal, sys; print(repr(sys.stdin.read()), signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)"
+    )
     result = await Command().execute(order({"argv": [sys.executable, "-c", script]}))
     assert result.detail == "exit code 0\n'' True"
     piped = await Command().execute(order({"argv": ["/bin/sh", "-c", "(yes; echo $? >&2) | head -1"]}))
@@ -173,7 +176,7 @@ async def test_output_without_end_is_counted_and_only_its_tail_kept(order):
 RUNAWAYS = {
     "sleeps": "sleep 1000",
     "ignores SIGTERM": "trap '' TERM; sleep 1000; sleep 1000",
-    "double fork": "(setsid sleep 1000 &) ; (setsid sh -c 'trap \"\" TERM HUP; sleep 1000; sleep 1000' &); sleep 1000",
+    "double fork": "(setsid sleep 1000 &); (setsid sh -c 'trap \"\" TERM; sleep 1000; sleep 1000' &); sleep 1000",
     "many children": "for i in $(seq 200); do sleep 1000 & done; wait",
     "stopped": "kill -STOP $$",
     "forks on": "while :; do sleep 1000 & sleep 0.01; done",
@@ -262,9 +265,7 @@ async def test_background_processes_stay_when_the_action_says_so(order, marked):
 @LINUX
 async def test_a_killed_keeper_makes_the_effect_unknown(order, marked):
     mark = f"MARK_{uuid.uuid4().hex}"
-    task = asyncio.create_task(
-        Command().execute(order({"argv": ["/bin/sleep", "1000"], "env": {mark: "1"}}))
-    )
+    task = asyncio.create_task(Command().execute(order({"argv": ["/bin/sleep", "1000"], "env": {mark: "1"}})))
     while not (found := marked(mark)):
         await asyncio.sleep(0.02)
     parent = int(Path(f"/proc/{found[0]}/stat").read_text().rpartition(")")[2].split()[1])

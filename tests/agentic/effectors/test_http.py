@@ -139,7 +139,8 @@ async def test_a_url_that_leads_elsewhere_is_refused(send, url, words):
     "address",
     [
         "127.0.0.1", "10.0.0.1", "192.168.1.1", "172.16.0.1", "169.254.169.254", "::1", "fd00::1", "fe80::1",
-        "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::a00:1", "2002:7f00:1::", "::127.0.0.1",
+        "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::a00:1", "2002:7f00:1::",
+        "::127.0.0.1",
         "0.0.0.0", "100.64.0.1", "100.100.100.200", "192.0.0.192", "224.0.0.1", "fd00:ec2::254", "not-an-address",
     ],
 )  # fmt: skip
@@ -257,9 +258,7 @@ async def test_a_value_in_the_path_stays_one_segment(send, server):
         params={"x": "(?s).*"},
         labels={"x": "/../b?c=d&e#f%2e"},
     )
-    assert server.seen[0].split(b" ")[1] == (
-        b"/a/%2F..%2Fb%3Fc%3Dd%26e%23f%252e?q=%2F..%2Fb%3Fc%3Dd%26e%23f%252e"
-    )
+    assert server.seen[0].split(b" ")[1] == (b"/a/%2F..%2Fb%3Fc%3Dd%26e%23f%252e?q=%2F..%2Fb%3Fc%3Dd%26e%23f%252e")
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with the openssl program")

@@ -12,7 +12,11 @@ from agentic.types import Action, ActionKind, OutcomeStatus
 
 def declared(script: str, **more) -> dict:
     action = Action(
-        name="rerun", kind=ActionKind.RETRY, effector="command", settings={"argv": ["/bin/sh", "-c", script]}, **more
+        name="rerun",
+        kind=ActionKind.RETRY,
+        effector="command",
+        settings={"argv": ["/bin/sh", "-c", script]},
+        **more,
     )
     return {"rerun": action}
 
