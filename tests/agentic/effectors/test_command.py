@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from agentic.effectors import process
 from agentic.effectors.command import Command
 from agentic.errors import ConfigError
 from agentic.types import ActionKind, OutcomeStatus
@@ -24,7 +25,8 @@ PAYLOADS = [
     "${IFS}touch${IFS}CANARY", "$IFS$9touch CANARY", "'; touch CANARY; '", '"; touch CANARY; "',
     "\\; touch CANARY",
     "--help", "-rf", "-", "--", "--output=CANARY", "-oProxyCommand=touch CANARY", "-exec", "@CANARY;", "*", "?",
-    "~root", "~", "{a,b}", "a b", "a\tb", "a\0b", "\x1b[2J", "%0a touch CANARY", "$'\\ntouch CANARY'", "!!", "#x",
+    "~root", "~", "{a,b}", "\ud800",
+    "a b", "a\tb", "a\0b", "\x1b[2J", "%0a touch CANARY", "$'\\ntouch CANARY'", "!!", "#x",
     "../../etc/passwd", "/tmp/../etc", "..", "a/../../b", "\u202ecod", "ｔouch", "tõuch", "", " ", "x" * 129,
     "x" * 100_000, "$((1+1))", "<(touch CANARY)", "[[:alpha:]]", "a;b", "a|b", "a&b", "a>b", "a'b", 'a"b', "a\\b",
 ]  # fmt: skip
@@ -50,7 +52,7 @@ async def test_a_param_with_a_wide_pattern_still_is_one_literal_argument(order, 
             labels={"target": payload},
         )
         result = await command.execute(request)
-        if any(ord(c) < 32 for c in payload) or len(payload) > 1024:
+        if any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in payload) or len(payload) > 1024:
             assert result.status is OutcomeStatus.REFUSED, payload
         else:
             assert result.status is OutcomeStatus.DONE, payload
@@ -275,6 +277,22 @@ async def test_a_killed_keeper_makes_the_effect_unknown(order, marked):
     assert result.status is OutcomeStatus.UNKNOWN
     await asyncio.sleep(0.1)
     assert marked(mark) == []
+
+
+@LINUX
+async def test_a_command_that_stops_its_keeper_is_ended_all_the_same(order, marked, monkeypatch):
+    monkeypatch.setattr(process, "PATIENCE_SECONDS", 0.3)
+    mark = f"MARK_{uuid.uuid4().hex}"
+    request = order({"argv": ["/bin/sh", "-c", "kill -STOP $PPID; sleep 1000"], "env": {mark: "1"}}, timeout=0.5)
+    result = await Command(grace_seconds=0.2).execute(request)
+    assert result.status is OutcomeStatus.UNKNOWN
+    await asyncio.sleep(0.1)
+    assert marked(mark) == []
+
+
+async def test_a_job_id_that_is_no_text_does_no_harm_to_the_environment(order):
+    result = await Command().execute(order({"argv": ["/usr/bin/env"]}, job_id="a\ud800\0b"))
+    assert "AUTOREMEDY_JOB_ID=ab" in result.detail
 
 
 async def test_no_descriptor_and_no_zombie_is_left(order):
