@@ -14,7 +14,7 @@ import importlib
 import inspect
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal, get_type_hints, overload
@@ -101,35 +101,6 @@ def load(
     """
     found = find(kind, use, base_dir)
     return _build(found, use, dict(options or {}), {"base_dir": Path(base_dir or "."), **(given or {})})
-
-
-def load_effectors(
-    own: Mapping[str, tuple[str, Mapping[str, Any]]], base_dir: str | Path | None, given: Mapping[str, Any]
-) -> dict[str, Effector]:
-    """Build the effectors that ship with AutoRemedy and the operator's own (name -> use and options)."""
-    built: dict[str, Effector] = {}
-    given = {**given, "effectors": built}  # `rerun` hands its calls on to the others
-    for name in EFFECTORS:
-        built[name] = load("effectors", name, {}, base_dir, given)
-    for name, (use, options) in own.items():
-        built[name] = load("effectors", use, options, base_dir, given)
-    return built
-
-
-def load_notifiers(
-    parts: Sequence[tuple[str, Mapping[str, Any]]], base_dir: str | Path | None, given: Mapping[str, Any]
-) -> dict[str, Notifier]:
-    """Build the channels, each under its option `name`, else under the name of its class or built-in."""
-    built: dict[str, Notifier] = {}
-    for use, options in parts:
-        wanted = str(options.get("name") or use.rpartition(":")[2])
-        name, number = wanted, 1
-        while name in built:
-            number += 1
-            name = f"{wanted}-{number}"
-        rest = {key: value for key, value in options.items() if key != "name"}
-        built[name] = load("notifiers", use, rest, base_dir, given)
-    return built
 
 
 def find(kind: Kind, use: str, base_dir: str | Path | None = None) -> type:

@@ -12,7 +12,7 @@ import pytest
 from agentic.contracts import Effector, Sensor
 from agentic.effectors.command import Command
 from agentic.errors import PluginError
-from agentic.registry import BUILT_IN, CONTRACTS, call, find, load, load_effectors, load_notifiers
+from agentic.registry import BUILT_IN, CONTRACTS, call, find, load
 from notifications import Notifier
 
 
@@ -182,22 +182,6 @@ def test_built_ins_are_built_like_any_other_part():
         load("notifiers", "console", {"stream": "printer"})
     with pytest.raises(PluginError, match=r"url: write http:// or https://"):
         load("notifiers", "webhook", {"url": "ftp://x"})
-
-
-def test_all_effectors_are_there_beside_ones_own_and_rerun_knows_them_all(parts, tmp_path):
-    module = parts("from agentic.effectors.command import Command\nclass Mine(Command): ...")
-    given = {"notifiers": {}, "allowed_hosts": ["127.0.0.1"]}
-    built = load_effectors({"mine": (f"{module}:Mine", {"grace_seconds": 1})}, tmp_path, given)
-    assert list(built) == ["command", "http", "rerun", "notify", "mine"]
-    assert built["rerun"]._effectors is built
-
-
-def test_channels_of_the_same_kind_get_names_of_their_own():
-    hook = {"url": "http://127.0.0.1/"}
-    built = load_notifiers(
-        [("console", {}), ("webhook", hook), ("webhook", hook), ("webhook", {**hook, "name": "ops"})], None, {}
-    )
-    assert list(built) == ["console", "webhook", "webhook-2", "ops"]
 
 
 async def test_a_plain_function_runs_in_a_thread_of_its_own_and_a_coroutine_on_the_loop():
