@@ -36,13 +36,14 @@ class GuardInput:
     reruns: int = 0
     """Reruns of this failure so far, counted along its lineage."""
     max_reruns: int = 3
-    paused: bool = False
+    paused_by: str | None = None
+    """Who paused automatic actions."""
     frozen: bool = False
     """A maintenance window is open."""
     recovered: bool = False
     """The job has succeeded since the failure."""
-    judged_wrong: bool = False
-    """A person said that this action was wrong for a failure with this signature."""
+    judged_wrong: str | None = None
+    """Who said on which incident that this action was wrong for a failure with this signature."""
     plan_failures: int = 0
     """How often this same plan has failed for this job and signature."""
     max_plan_failures: int = 2
@@ -141,8 +142,8 @@ def _reruns_are_limited(case: GuardInput) -> Ruling | None:
 
 
 def _pause_stops_acting(case: GuardInput) -> Ruling | None:
-    if case.paused:
-        return _ask("AutoRemedy is paused: nothing runs by itself until somebody resumes it.")
+    if case.paused_by is not None:
+        return _ask(f"Automatic actions are paused by {case.paused_by}; nothing runs by itself until they are resumed.")
     return _ask("A maintenance window is open (policy.freeze); nothing runs by itself.") if case.frozen else None
 
 
@@ -154,15 +155,13 @@ def _modes_that_ask(case: GuardInput) -> Ruling | None:
 
 def _people_are_right(case: GuardInput) -> Ruling | None:
     if case.judged_wrong:
-        return _ask("A person said that this action was wrong for the same failure before.")
+        return _ask(f"The same failure came before, and {case.judged_wrong}.")
     return None
 
 
 def _what_may_have_happened_is_not_repeated(case: GuardInput) -> Ruling | None:
     if case.effect_unknown and not case.action.idempotent:
-        return _ask(
-            "An earlier try may or may not have happened, and the action is not marked idempotent; look first."
-        )
+        return _ask("An earlier try may or may not have happened, and the action is not marked idempotent; look first.")
     return None
 
 

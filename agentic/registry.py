@@ -141,9 +141,7 @@ def _import(target: str, use: str, base_dir: str | Path | None) -> Any:
     if found is None:
         classes = [name for name, value in vars(module).items() if inspect.isclass(value)]
         where = getattr(module, "__file__", None) or module_name
-        raise PluginError(
-            f"{use}: there is no class {class_name!r} in {where}{_did_you_mean(class_name, classes)}"
-        )
+        raise PluginError(f"{use}: there is no class {class_name!r} in {where}{_did_you_mean(class_name, classes)}")
     return found
 
 
@@ -175,9 +173,7 @@ def _check_contract(found: Any, contract: type, use: str) -> None:
         )
     missing = sorted(getattr(found, "__abstractmethods__", ()))
     if missing:
-        raise PluginError(
-            f"{use}: {found.__name__} has no method {missing[0]}(); every {contract.__name__} needs it"
-        )
+        raise PluginError(f"{use}: {found.__name__} has no method {missing[0]}(); every {contract.__name__} needs it")
 
 
 def _build(found: type, use: str, options: dict[str, Any], given: Mapping[str, Any]) -> Any:

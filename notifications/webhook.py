@@ -41,9 +41,7 @@ class Webhook(Notifier):
         if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo:
             raise ValueError("url: write http:// or https:// with a host and no password")
         if attempts < 1 or timeout_seconds <= 0 or retry_seconds < 0:
-            raise ValueError(
-                "attempts must be at least 1, timeout_seconds more than 0, retry_seconds not negative"
-            )
+            raise ValueError("attempts must be at least 1, timeout_seconds more than 0, retry_seconds not negative")
         secrets = [secret] if isinstance(secret, str) else list(secret or ())
         self._keys = [secret_key(each) for each in secrets]
         self._url = url
@@ -57,9 +55,7 @@ class Webhook(Notifier):
         """Post the message; raise NotifyError when it was refused or the attempts are used up."""
         message_id = message.id or f"msg_{uuid.uuid4().hex}"
         body = payload(message)
-        async with httpx.AsyncClient(
-            trust_env=False, follow_redirects=False, timeout=self._timeout_seconds
-        ) as client:
+        async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=self._timeout_seconds) as client:
             for attempt in range(1, self._attempts + 1):
                 failure, wait_seconds = await self._post(client, message_id, body)
                 if failure is None:

@@ -149,9 +149,7 @@ def _signal_name(number: int) -> str:
 def _check_shape(settings: Mapping[str, Any]) -> None:
     for key in settings:
         if key not in KEYS:
-            raise ConfigError(
-                f"{key}: the command effector does not know this key; it knows {', '.join(sorted(KEYS))}"
-            )
+            raise ConfigError(f"{key}: the command effector does not know this key; it knows {', '.join(sorted(KEYS))}")
     argv = settings.get("argv")
     if not isinstance(argv, list) or not argv or not all(isinstance(argument, str) for argument in argv):
         raise ConfigError("needs `argv:`, a list of the program and its arguments, each in quotes")

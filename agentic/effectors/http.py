@@ -170,9 +170,7 @@ class Http(Effector):
         if good:
             return EffectResult.done(words)
         if 300 <= status < 400:
-            return EffectResult.failed(
-                f"HTTP {status}: redirects are not followed; write the final address as `url:`"
-            )
+            return EffectResult.failed(f"HTTP {status}: redirects are not followed; write the final address as `url:`")
         return EffectResult.failed(words)
 
 
@@ -219,9 +217,7 @@ def _in_words(error: Exception, timeout_seconds: float) -> str:
 def _check_shape(settings: Mapping[str, Any]) -> None:
     for key in settings:
         if key not in KEYS:
-            raise ConfigError(
-                f"{key}: the http effector does not know this key; it knows {', '.join(sorted(KEYS))}"
-            )
+            raise ConfigError(f"{key}: the http effector does not know this key; it knows {', '.join(sorted(KEYS))}")
     if not isinstance(settings.get("url"), str):
         raise ConfigError("needs `url:`")
     if _method(settings) not in METHODS:
