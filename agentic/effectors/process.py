@@ -72,9 +72,7 @@ async def run(
     return kept.ended(timed_out=timed_out)
 
 
-def _order(
-    argv: Sequence[str], env: Mapping[str, str], cwd: str, grace_seconds: float, leave_children: bool
-) -> bytes:
+def _order(argv: Sequence[str], env: Mapping[str, str], cwd: str, grace_seconds: float, leave_children: bool) -> bytes:
     parts = [cwd, str(grace_seconds), "1" if leave_children else "0", str(len(argv)), *argv]
     parts += [f"{name}={value}" for name, value in env.items()]
     order = os.fsencode("\0".join(parts))

@@ -37,7 +37,7 @@ def lesson(tmp_path, monkeypatch):
 def test_the_tutorial_has_a_lesson_for_each_kind_of_about_ten_lines():
     assert list(LESSONS) == ["Sensor", "Reasoning module", "Effector", "Notifier"]
     for _, code, _ in LESSONS.values():
-        assert len([line for line in code.splitlines() if line.strip()]) <= 11
+        assert len([line for line in code.splitlines() if line.strip()]) <= 12
 
 
 async def test_the_sensor_lesson_reports_what_a_job_left_behind(lesson, tmp_path):
@@ -47,9 +47,12 @@ async def test_the_sensor_lesson_reports_what_a_job_left_behind(lesson, tmp_path
     assert await call(sensor.get_event) is None
     (tmp_path / "jobs").mkdir()
     (tmp_path / "jobs" / "nightly.failed").write_text("first\nNo space left on device\n")
+    (tmp_path / "jobs" / "weekly.failed").write_text("Killed\n")
     report = await call(sensor.get_event)
     assert Event(**report).log == ("first", "No space left on device")
     assert report["job_id"] == "nightly"
+    assert (await call(sensor.get_event))["job_id"] == "weekly"
+    assert await call(sensor.get_event) is None
 
 
 async def test_the_reasoning_lesson_finds_its_cause_and_leaves_the_rest_to_others(lesson, tmp_path):
@@ -77,9 +80,7 @@ async def test_the_effector_lesson_acts_and_honours_a_dry_run(lesson, tmp_path):
     event = Event(event_id="e", job_id="nightly", status="failed")
     made = tmp_path / "released"
     for dry_run, status in ((True, OutcomeStatus.DRY_RUN), (False, OutcomeStatus.DONE)):
-        request = EffectRequest(
-            action=action, event=event, job=Job(id="nightly"), step=1, key="e:1", dry_run=dry_run
-        )
+        request = EffectRequest(action=action, event=event, job=Job(id="nightly"), step="1", key="e:1", dry_run=dry_run)
         result = await call(effector.execute, request)
         assert result.status is status
         assert made.exists() is not dry_run

@@ -52,9 +52,9 @@ WHAT_STOPS_IT = [
     (change({"effector": None}), Verdict.PROPOSE, "proposal"),
     (change(mode=Mode.SUGGEST), Verdict.ASK, "mode is suggest"),
     (change(mode=Mode.APPROVE), Verdict.ASK, "mode is approve"),
-    (change(paused=True), Verdict.ASK, "paused"),
+    (change(paused_by="ana"), Verdict.ASK, "paused by ana"),
     (change(frozen=True), Verdict.ASK, "maintenance window"),
-    (change(judged_wrong=True), Verdict.ASK, "was wrong"),
+    (change(judged_wrong="ana called it wrong on e1"), Verdict.ASK, "ana called it wrong on e1"),
     (change({"idempotent": False}, effect_unknown=True), Verdict.ASK, "may or may not have happened"),
     (change({"risk": Risk.RISKY}), Verdict.ASK, "marked risky"),
     (change({"risk": Risk.RISKY}, source="llm:x", confidence=100), Verdict.ASK, "risky, and neither"),
@@ -81,7 +81,7 @@ def test_one_thing_out_of_order_is_enough_to_stop_it(case, verdict, words):
 @pytest.mark.parametrize("mode", [Mode.SUGGEST, Mode.APPROVE, Mode.AUTO])
 def test_people_are_told_even_when_paused_out_of_budget_and_without_a_cause(action, mode):
     case = GuardInput(
-        is_failure=True, mode=mode, action=action, paused=True, frozen=True, plan_failures=9, job_actions=99
+        is_failure=True, mode=mode, action=action, paused_by="ana", frozen=True, plan_failures=9, job_actions=99
     )
     assert rule(case).verdict is Verdict.AUTO
 
@@ -94,7 +94,7 @@ def test_nothing_to_do_is_said_and_not_run():
 def test_calling_a_risky_command_a_notification_does_not_free_it():
     risky = {"kind": ActionKind.NOTIFY, "effector": "command", "risk": Risk.RISKY}
     assert rule(change(risky)).verdict is Verdict.ASK
-    assert rule(change(risky, paused=True)).verdict is Verdict.ASK
+    assert rule(change(risky, paused_by="ana")).verdict is Verdict.ASK
 
 
 actions = st.builds(
@@ -121,10 +121,10 @@ cases = st.builds(
     max_all_actions=counts,
     reruns=counts,
     max_reruns=counts,
-    paused=st.booleans(),
+    paused_by=st.sampled_from([None, "", "ana"]),
     frozen=st.booleans(),
     recovered=st.booleans(),
-    judged_wrong=st.booleans(),
+    judged_wrong=st.sampled_from([None, "ana called it wrong on e1"]),
     plan_failures=counts,
     max_plan_failures=st.integers(1, 3),
     effect_unknown=st.booleans(),
@@ -152,7 +152,8 @@ def may_run_alone(case: GuardInput) -> bool:
         and case.all_actions < case.max_all_actions
         and case.plan_failures < case.max_plan_failures
         and (action.idempotent or not case.effect_unknown)
-        and not any((case.paused, case.frozen, case.recovered, case.judged_wrong))
+        and case.paused_by is None
+        and not any((case.frozen, case.recovered, case.judged_wrong))
     )
 
 
@@ -172,5 +173,5 @@ def test_every_answer_is_one_sentence_and_always_the_same(case):
 @given(cases)
 def test_pausing_or_a_word_from_a_person_never_frees_an_action(case):
     if rule(case).verdict is not Verdict.AUTO:
-        for stricter in ({"paused": True}, {"judged_wrong": True}, {"frozen": True}, {"recovered": True}):
+        for stricter in ({"paused_by": "x"}, {"judged_wrong": "x did"}, {"frozen": True}, {"recovered": True}):
             assert rule(dataclasses.replace(case, **stricter)).verdict is not Verdict.AUTO

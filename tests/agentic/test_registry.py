@@ -67,9 +67,7 @@ def test_a_part_of_ones_own_is_found_beside_the_configuration(parts, tmp_path):
 
 
 def test_an_option_the_operator_wrote_wins_over_what_the_program_gives(parts, tmp_path):
-    sensor = load(
-        "sensors", f"{parts(SENSOR)}:Watch", {"path": "x", "redactor": "own"}, tmp_path, {"redactor": "R"}
-    )
+    sensor = load("sensors", f"{parts(SENSOR)}:Watch", {"path": "x", "redactor": "own"}, tmp_path, {"redactor": "R"})
     assert sensor.redactor == "own"
 
 

@@ -16,9 +16,7 @@ from notifications import Message, NotifyError
 from notifications.webhook import Webhook, secret_key, sign
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
-MESSAGE = Message(
-    title="nightly: failed", body="/var is full", event_id="ev-1", fields={"host": "db1"}, id="ev-1:2"
-)
+MESSAGE = Message(title="nightly: failed", body="/var is full", event_id="ev-1", fields={"host": "db1"}, id="ev-1:2")
 
 
 @dataclass
@@ -171,9 +169,7 @@ def test_an_address_that_cannot_work_is_refused_at_once(url):
         Webhook(url)
 
 
-@pytest.mark.parametrize(
-    "secret", ["", "hunter2", "whsec_", "whsec_AAAA", "whsec_%%%%", SECRET.removeprefix("whsec_")]
-)
+@pytest.mark.parametrize("secret", ["", "hunter2", "whsec_", "whsec_AAAA", "whsec_%%%%", SECRET.removeprefix("whsec_")])
 def test_a_weak_or_misspelled_secret_is_refused_with_how_to_make_one(secret):
     with pytest.raises(ValueError, match="secret: write whsec_"):
         secret_key(secret)

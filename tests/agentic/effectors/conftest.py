@@ -42,7 +42,7 @@ def order() -> Callable[..., EffectRequest]:
             action=action,
             event=made,
             job=Job(**{"id": made.job_id, **(job or {})}),
-            step=2,
+            step="2",
             key=f"{made.event_id}:2",
             dry_run=dry_run,
             **(request or {}),

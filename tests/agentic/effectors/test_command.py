@@ -118,9 +118,7 @@ async def test_a_rerun_is_told_its_lineage_and_attempt(order):
 
 
 async def test_standard_input_is_empty_and_ignored_signals_are_back_to_normal(order):
-    script = (
-        "import signal, sys; print(repr(sys.stdin.read()), signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)"
-    )
+    script = "import signal, sys; print(repr(sys.stdin.read()), signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)"
     result = await Command().execute(order({"argv": [sys.executable, "-c", script]}))
     assert result.detail == "exit code 0\n'' True"
     piped = await Command().execute(order({"argv": ["/bin/sh", "-c", "(yes; echo $? >&2) | head -1"]}))
