@@ -22,12 +22,12 @@ from agentic.effectors.placeholders import (
     check_placeholders,
     fill_json,
     fill_url,
-    is_rerun,
     lineage_of,
     next_attempt,
     split_url,
 )
 from agentic.errors import ConfigError, EffectorError
+from agentic.guard import is_rerun
 from agentic.types import Action
 
 MAX_ANSWER_BYTES = 64 * 1024
