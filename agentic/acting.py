@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from agentic.contracts import BeginAnswer, Deferred, Effector, EffectRequest, EffectResult, Incident
+from agentic.effectors.placeholders import param_values
 from agentic.errors import EffectorError
 from agentic.guard import GuardInput, rule
 from agentic.planning import RERUN_KINDS, TELLING_KINDS
@@ -141,6 +142,7 @@ class Actor:
                     risk=action.risk,
                     decision=ruling.verdict,
                     reason=ruling.reason,
+                    params=param_values(action, job, event),
                     preview=self._preview(course, action, str(number)),
                 )
             )
@@ -148,9 +150,15 @@ class Actor:
 
     def _preview(self, course: Course, action: Action, step: str) -> str | None:
         effector = self._effectors.get(action.effector or "")
-        return effector.preview(self._request(course, action, step)) if effector else None
+        if effector is None:
+            return None
+        try:
+            return effector.preview(self._request(course, action, step))
+        except Exception:  # a guest's preview must not take the incident with it
+            log.exception("effector.preview_failed", effector=action.effector)
+            return None
 
-    def _request(self, course: Course, action: Action, step: str) -> EffectRequest:
+    def _request(self, course: Course, action: Action, step: str, attempt: int = 1) -> EffectRequest:
         event = course.incident.event
         evidence = tuple(line for line in course.digest.excerpt if line.line in course.decision.diagnosis.evidence)
         return EffectRequest(
@@ -159,6 +167,7 @@ class Actor:
             job=course.job,
             step=step,
             key=f"{event.event_id}:{step}",
+            attempt=attempt,
             diagnosis=course.decision.diagnosis,
             evidence=evidence,
             outcomes=tuple(course.outcomes),
@@ -204,7 +213,7 @@ class Actor:
                 if course.incident.progress.get("recovered_by"):
                     detail = "not needed: the job succeeded while this waited"
                     return Outcome(step=step.step, name=step.name, status=OutcomeStatus.DONE, detail=detail)
-            outcome = await self._once(course, step, action, label)
+            outcome = await self._once(course, step, action, label, attempt)
             if outcome.status is not OutcomeStatus.FAILED:
                 break
         assert outcome is not None
@@ -219,14 +228,14 @@ class Actor:
         await course.incident.save(stage="waiting", waited={**waited, str(step.step): attempt})
         return Deferred(wait, watch_job=True)
 
-    async def _once(self, course: Course, step: Step, action: Action, label: str) -> Outcome:
+    async def _once(self, course: Course, step: Step, action: Action, label: str, attempt: int) -> Outcome:
         begin = await course.incident.begin(label, action)
         if begin.answer is BeginAnswer.DONE and begin.outcome is not None:
             return begin.outcome
         if begin.answer is not BeginAnswer.GO:
             return _not_begun(step, begin.answer, begin.detail)
         started, clock = utc_now(), time.monotonic()
-        result, never_sent = await self._execute(self._request(course, action, label))
+        result, never_sent = await self._execute(self._request(course, action, label, attempt))
         outcome = Outcome(
             step=step.step,
             name=step.name,

@@ -104,7 +104,7 @@ class Command(Effector):
         }
         if is_rerun(request.action):
             environment["AUTOREMEDY_LINEAGE"] = lineage_of(event)
-            environment["AUTOREMEDY_ATTEMPT"] = str(next_attempt(event))
+            environment["AUTOREMEDY_ATTEMPT"] = str(next_attempt(request))
         # The ids are not placeholders and may hold anything, also what cannot stand in an environment.
         return {name: UNFIT.sub("", value) for name, value in environment.items()}
 

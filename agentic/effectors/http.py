@@ -123,7 +123,7 @@ class Http(Effector):
         }
         if is_rerun(request.action):
             headers["autoremedy-lineage"] = lineage_of(request.event)
-            headers["autoremedy-attempt"] = str(next_attempt(request.event))
+            headers["autoremedy-attempt"] = str(next_attempt(request))
         secure = destination.url.scheme == "https"
         extensions: dict[str, Any] = {"trace": sending.trace}
         if secure:

@@ -171,6 +171,6 @@ def lineage_of(event: Event) -> str:
     return first if re.fullmatch(r"[A-Za-z0-9._:-]{1,128}", first) else event.event_id
 
 
-def next_attempt(event: Event) -> int:
-    """Return the number of the run that a rerun starts; the first run is 1."""
-    return max(event.attempt or 1, 1) + 1
+def next_attempt(request: EffectRequest) -> int:
+    """Return the number of the run that a rerun starts along its lineage; the first run is 1."""
+    return max(request.event.attempt or 1, 1) + request.attempt
