@@ -38,6 +38,7 @@ def build(settings: Settings, memory: Memory, worker: str, environ: Mapping[str,
     """Build every part that the settings name; raises ConfigError or PluginError saying what to change."""
     redactor = Redactor(settings.redaction.patterns)
     given: dict[str, Any] = {"redactor": redactor, "environ": environ, "allowed_hosts": settings.http.allowed_hosts}
+    given["link_base"] = settings.api.public_url
     given["notifiers"] = _notifiers(settings, given)
     effectors = _effectors(settings, given)
     actions = settings.declared_actions()
@@ -56,7 +57,7 @@ def build(settings: Settings, memory: Memory, worker: str, environ: Mapping[str,
         jobs=job_for,
         planner=planner,
         chain=tuple(reasoning.items()),
-        actor=Actor(effectors, limits),
+        actor=Actor(effectors, actions, limits),
         memory=memory,
         worker=worker,
     )
