@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from agentic.reasoning.prompts.untrusted import harmless
@@ -15,6 +16,7 @@ _TELLING = re.compile(
     r"|certificate|corrupt|terminated|cancel",
     re.IGNORECASE,
 )
+_NUMBERS = re.compile(r"[0-9a-f]*[0-9][0-9a-f]*")
 _TELLING_TEMPLATES = 12
 
 
@@ -41,13 +43,18 @@ def _by_worth(lines: Sequence[Line], digest: LogDigest, must: frozenset[int]) ->
     """Return indexes, the most worth its room first; of equals the later line."""
     headline = harmless(digest.headline)
     first_of_template = {t.first_line: rank for rank, t in enumerate(digest.templates[:_TELLING_TEMPLATES])}
+    times_seen: Counter[str] = Counter()
     own = []
     for index, line in enumerate(lines):
-        worth = 100 if line.line in must else 0
-        worth += 60 if headline and headline in line.text else 0
+        shape = _NUMBERS.sub("0", line.text)
+        times_seen[shape] += 1
+        worth = 60 if headline and headline in line.text else 0
         worth += 30 - rank if (rank := first_of_template.get(line.line)) is not None else 0
         worth += 20 if _TELLING.search(line.text) else 0
-        worth += 10 if index >= len(lines) - 5 else 0
+        worth //= times_seen[shape]  # a line that says the same again tells little
+        from_end = len(lines) - index
+        worth += 50 if from_end == 1 else 10 if from_end <= 5 else 0
+        worth += 100 if line.line in must else 0
         own.append(worth)
     # What stands around a telling line is worth more than what stands alone.
     worth_of = [

@@ -35,7 +35,8 @@ from agentic.types import (
     Situation,
     utc_now,
 )
-from llm import ChatClient
+from llm import ChatClient, Kind
+from tests.llm.asking import HASTY
 from tests.llm.scripted_server import (
     Behaviour,
     Exchange,
@@ -112,8 +113,7 @@ async def make_model(server: ScriptedServer) -> AsyncIterator[Any]:
     clients: list[ChatClient] = []
 
     def make(*, client: dict[str, Any] | None = None, **options: Any) -> LocalModel:
-        tiny = {"deadline_seconds": 1.5, "first_token_seconds": 0.3, "idle_seconds": 0.2}
-        clients.append(ChatClient(server.url, **{**tiny, "retry_pause_seconds": 0.01, **(client or {})}))
+        clients.append(ChatClient(server.url, **{"retry_pause_seconds": 0.01, **(client or {})}))
         return LocalModel(clients[-1], Redactor(), **options)
 
     yield make
@@ -382,6 +382,17 @@ async def test_a_long_log_keeps_the_prompt_small_and_the_proving_line_in_it(
     assert 1500 < model._client.tokens.messages(server.questions[0]["messages"]) <= 2000
 
 
+async def test_a_line_that_is_repeated_a_hundred_times_does_not_crowd_out_the_one_that_is_not(
+    server: ScriptedServer, model: LocalModel
+) -> None:
+    log = [f"{n:06d} ERROR login failed for user {n} from 10.0.0.{n % 250}: wrong password" for n in range(400)]
+    log[200] = "cannot open the ledger"
+    log[201] = "DETAIL: ORA-12541"
+    prompt = await prompt_of(server, model, situation(*log))
+    assert "200| cannot open the ledger\n201| DETAIL: ORA-12541\n" in prompt
+    assert "399| " in prompt
+
+
 async def test_a_suspected_line_is_shown_whatever_it_looks_like(server: ScriptedServer, model: LocalModel) -> None:
     suspected = Diagnosis(category=Category.TIMEOUT, root_cause="", confidence=1, evidence=(77,), source="rule:x")
     case = situation(*long_log(), suspicion=Decision(diagnosis=suspected))
@@ -432,9 +443,10 @@ async def test_an_absent_server_costs_nothing_and_is_found_when_it_appears(
     model = make_model(look_every_seconds=0.3)
     port = server.port
     await server.stop()
-    started = time.monotonic()
-    reasons = [(await model.consult(situation())).reason for _ in range(100)]
-    assert time.monotonic() - started < 0.3
+    first = (await model.consult(situation())).reason
+    looked_at = model._looked_at
+    reasons = [first, *[(await model.consult(situation())).reason for _ in range(20)]]
+    assert model._looked_at == looked_at  # nobody looked again
     assert all(reason.startswith("no model: unreachable") for reason in reasons)
     await server.start(port)
     server.say(says(GOOD))
@@ -466,33 +478,32 @@ async def test_while_one_looks_for_the_server_nobody_else_waits(
     await model.consult(situation())  # absent
 
     async def slow(_: object, __: object) -> None:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(60)
 
     monkeypatch.setattr(ScriptedServer, "_behave", slow)
     looking = asyncio.create_task(model.consult(situation()))
     await asyncio.sleep(0.05)
     started = time.monotonic()
     assert (await model.consult(situation())).decision is None
-    assert time.monotonic() - started < 0.1
+    assert time.monotonic() - started < 1  # a look takes up to three
     looking.cancel()
     await asyncio.gather(looking, return_exceptions=True)
 
 
-FAULTS: dict[str, Behaviour] = {name: behaviour for name, (behaviour, _, _) in USELESS.items()}
-
-
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", USELESS)
 async def test_whatever_the_server_does_the_event_goes_on_in_time(
-    server: ScriptedServer, model: LocalModel, name: str
+    server: ScriptedServer, make_model: Any, name: str
 ) -> None:
-    server.say(FAULTS[name])
+    behaviour, kind, _ = USELESS[name]
+    model = make_model(client=HASTY if kind is Kind.TIMEOUT else {})
+    server.say(behaviour)
     started = time.monotonic()
     consulted = await model.consult(situation())
     assert consulted.decision is None
     assert consulted.reason.startswith("the model was not used: ")
     assert consulted.calls[0].error is not None
     assert consulted.calls[0].prompt_hash
-    assert time.monotonic() - started < 1.6
+    assert time.monotonic() - started < 2.5
 
 
 @pytest.mark.parametrize(
@@ -502,7 +513,7 @@ async def test_the_next_event_after_a_fault_is_answered(
     server: ScriptedServer, make_model: Any, fault: Behaviour
 ) -> None:
     server.say(fault, fault, says(GOOD))
-    model = make_model(look_every_seconds=0.0)
+    model = make_model(look_every_seconds=0.0, client=HASTY)
     assert await model.decide(situation()) is None
     server.say(says(GOOD))
     assert await model.decide(situation()) is not None
