@@ -70,25 +70,46 @@ class LocalModel(ReasoningModule):
 
     def __init__(
         self,
-        client: ChatClient,
-        redactor: Redacts,
+        base_url: str = "http://localhost:1234/v1",
         *,
+        redactor: Redacts,
         enabled: Literal["auto"] | bool = "auto",
+        model: str = "auto",
+        api_key: str | None = None,
+        context_tokens: int | Literal["auto"] = "auto",
+        max_output_tokens: int = 500,
+        deadline_seconds: float = 180.0,
+        concurrency: int = 1,
         prompts: Path | str | None = None,
+        base_dir: Path | None = None,
         prompt_tokens: int = 2000,
         look_every_seconds: float = 15.0,
         probes: Sequence[Probe] = (),
+        client: ChatClient | None = None,
     ) -> None:
-        self._client = client
+        """`prompts` is a folder, relative to `base_dir`; `client` takes the place of all settings of the server."""
+        self._client = client or ChatClient(
+            base_url,
+            model=model,
+            api_key=api_key,
+            context_tokens=context_tokens,
+            max_output_tokens=max_output_tokens,
+            deadline_seconds=deadline_seconds,
+            concurrency=concurrency,
+        )
         self._redactor = redactor
         self._enabled = enabled
-        self._prompts = Prompts(prompts)
+        self._prompts = Prompts((base_dir or Path()) / prompts if prompts else None)
         self._prompt_tokens = prompt_tokens
         self._look_every_seconds = look_every_seconds
         self._probes = tuple(probes)
         self._looking = asyncio.Lock()
         self._absent: str | None = None
         self._looked_at: float | None = None
+
+    async def close(self) -> None:
+        """Close the connections to the server."""
+        await self._client.aclose()
 
     async def decide(self, situation: Situation) -> Decision | None:
         """Return the model's checked answer, or None; `consult` also tells why."""

@@ -114,7 +114,7 @@ async def make_model(server: ScriptedServer) -> AsyncIterator[Any]:
 
     def make(*, client: dict[str, Any] | None = None, **options: Any) -> LocalModel:
         clients.append(ChatClient(server.url, **{"retry_pause_seconds": 0.01, **(client or {})}))
-        return LocalModel(clients[-1], Redactor(), **options)
+        return LocalModel(client=clients[-1], redactor=Redactor(), **options)
 
     yield make
     for one in clients:
@@ -140,6 +140,15 @@ async def test_a_checked_answer_becomes_a_decision(server: ScriptedServer, model
     assert decision.actions == ("free_disk", "escalate")  # a plan of the model's ends with telling a person
     assert decision.note is not None
     assert "900 + 90 tokens" in decision.note
+
+
+async def test_the_settings_of_the_server_are_enough(server: ScriptedServer) -> None:
+    server.say(says(GOOD))
+    model = LocalModel(server.url, redactor=Redactor(), model="llama-3-8b", api_key="t", max_output_tokens=321)
+    assert await model.decide(situation()) is not None
+    assert server.questions[0]["max_tokens"] == 321
+    assert server.requests[-1].headers["authorization"] == "Bearer t"
+    await model.close()
 
 
 async def test_no_action_chosen_means_the_playbook(server: ScriptedServer, model: LocalModel) -> None:
@@ -580,7 +589,7 @@ async def test_prompt_files_can_be_replaced_one_by_one(
     server: ScriptedServer, make_model: Any, tmp_path: Any
 ) -> None:
     (tmp_path / "system.md").write_text("Sei kurz.\n{{categories}}")
-    prompt = await prompt_of(server, make_model(prompts=tmp_path), situation())
+    prompt = await prompt_of(server, make_model(prompts=tmp_path.name, base_dir=tmp_path.parent), situation())
     assert prompt.startswith("Sei kurz.\nout_of_memory:")
     assert "Menu of remedies" in prompt
     assert Prompts(tmp_path).version != Prompts().version
