@@ -87,7 +87,7 @@ class LocalModel(ReasoningModule):
         probes: Sequence[Probe] = (),
         client: ChatClient | None = None,
     ) -> None:
-        """`prompts` is a folder, relative to `base_dir`; `client` takes the place of all settings of the server."""
+        """`prompts` is a folder, relative to `base_dir`; a `client` makes the settings of the server moot."""
         self._client = client or ChatClient(
             base_url,
             model=model,

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import agentic.reasoning.prompts as prompts_package
 from agentic.errors import ConfigError
 from agentic.planning import BUILT_IN
 from agentic.reasoning.llm import MAX_TURNS, LocalModel, Probe
 from agentic.reasoning.prompts import BLANKS, Prompts
+from agentic.reasoning.prompts.form import form_schema, untrue
 from agentic.reasoning.prompts.untrusted import harmless
 from agentic.types import (
     Action,
@@ -36,6 +39,7 @@ from agentic.types import (
     utc_now,
 )
 from llm import ChatClient, Kind
+from llm.schema import problems
 from tests.llm.asking import HASTY
 from tests.llm.scripted_server import (
     Behaviour,
@@ -340,6 +344,35 @@ async def test_a_model_that_obeys_the_attacker_gains_nothing(server: ScriptedSer
         assert len(decision.actions or ()) <= 3
         assert "escalate" in (decision.actions or ())
         assert "evil.example" not in decision.model_dump_json()
+
+
+LINES = tuple(Line(line=number, text=text) for number, text in enumerate(LOG))
+_words = st.text(max_size=20) | st.sampled_from([*LOG, "No space left", "rm -rf /", "e", ""])
+_numbers = st.integers(-2, 9) | st.booleans() | st.none() | st.floats() | _words
+_answers = st.fixed_dictionaries(
+    {
+        "reading": _words,
+        "evidence": st.lists(st.fixed_dictionaries({"line": _numbers, "quote": _words}), max_size=5),
+        "root_cause": _words,
+        "category": st.sampled_from([*Category, "pwned"]),
+        "actions": st.lists(_numbers, max_size=5),
+        "confidence": _numbers | st.just(90),
+    },
+    optional={"command": _words, "need": _numbers},
+)
+
+
+@given(_answers)
+def test_no_answer_gets_through_that_is_not_true_of_log_and_menu(answer: dict[str, Any]) -> None:
+    if problems(answer, form_schema(LINES, 3)) or untrue(answer, LINES, 3):
+        return
+    assert set(answer) == set(GOOD)
+    assert len(answer["actions"]) <= 3
+    assert all(type(number) is int and 1 <= number <= 3 for number in answer["actions"])
+    if answer["category"] != "unknown":
+        assert answer["evidence"]
+        for cited in answer["evidence"]:
+            assert cited["quote"].strip().casefold() in LOG[cited["line"]].casefold()
 
 
 async def test_what_rules_suspect_and_people_said_is_shown_in_our_own_words(
