@@ -109,9 +109,7 @@ def load_event(raw: bytes, limits: Limits, redactor: Redactor | None, now: datet
     return parse_event(raw, limits, redactor, now)
 
 
-def event_from_mapping(
-    fields: Mapping[str, Any], limits: Limits, redactor: Redactor | None, now: datetime
-) -> Event:
+def event_from_mapping(fields: Mapping[str, Any], limits: Limits, redactor: Redactor | None, now: datetime) -> Event:
     """Read a report given as Python values (a sensor's); times may be datetimes."""
     try:
         body = json.dumps(dict(fields), allow_nan=False, default=_json_default).encode()

@@ -89,7 +89,9 @@ def _operation_id(route: APIRoute) -> str:
     return route.name
 
 
-def _lifespan(store: Store, backing: Backing | None, tune_gc: bool) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    store: Store, backing: Backing | None, tune_gc: bool
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if backing is not None:
@@ -142,24 +144,11 @@ def _from_configuration() -> FastAPI:
     """Make the app that `uvicorn api.main:app` serves, from `config.yaml` and the environment."""
     from agentic.digest.redaction import Redactor as SecretRedactor
     from config import load_settings
-    from store import Limits as StoreLimits
-    from store import Store as RealStore
-    from store.embedded import EmbeddedStore
+    from store.setup import set_up_store
 
     settings = load_settings()
-    embedded = EmbeddedStore(settings.data_dir()) if settings.redis.url == "embedded" else None
-    queue = settings.queue
-    store = RealStore(
-        embedded.url if embedded else settings.redis.url,
-        prefix=settings.redis.key_prefix,
-        limits=StoreLimits(
-            lease_seconds=queue.lease_seconds,
-            max_waiting=queue.max_length,
-            max_deliveries=queue.max_deliveries,
-            max_dead=queue.max_dead,
-            max_history=settings.history.max_length,
-            dedup_days=queue.dedup_days,
-        ),
+    store, embedded = set_up_store(
+        settings.redis.url, settings.data_dir(), settings.redis.key_prefix, settings.store_limits()
     )
     redactor = SecretRedactor(settings.redaction.patterns)
     return create_app(settings, store, redactor, backing=embedded, tune_gc=True)

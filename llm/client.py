@@ -142,16 +142,12 @@ class ChatClient:
             state = failed_state(self.base_url, error)
         needed = self.max_output_tokens + round(2000 * RESERVE)
         if state.context_tokens is not None and state.context_tokens < needed:
-            advice = (
-                f"The model is loaded with {state.context_tokens} tokens of context; give it {needed} or more."
-            )
+            advice = f"The model is loaded with {state.context_tokens} tokens of context; give it {needed} or more."
             state = replace(state, advice=advice)
         self.state = replace(state, checked_at=asyncio.get_running_loop().time())
         return self.state
 
-    async def complete(
-        self, messages: Sequence[Message], schema: Schema, *, check: Check | None = None
-    ) -> Completion:
+    async def complete(self, messages: Sequence[Message], schema: Schema, *, check: Check | None = None) -> Completion:
         """Ask one question and return the object that fits the schema and passes `check`.
 
         An answer that does not gets one more chance, with the reason. The deadline covers everything:

@@ -158,9 +158,7 @@ class Collector:
         if isinstance(chunk.get("model"), str):
             self._model = chunk["model"][:200] or None
         if isinstance(chunk.get("usage"), dict):
-            self._usage = Usage(
-                _count(chunk["usage"], "prompt_tokens"), _count(chunk["usage"], "completion_tokens")
-            )
+            self._usage = Usage(_count(chunk["usage"], "prompt_tokens"), _count(chunk["usage"], "completion_tokens"))
         if "choices" not in chunk:
             return
         self._saw_choices = True

@@ -114,9 +114,7 @@ async def _refuse_unless_success(response: httpx.Response) -> None:
         raise refusal(response.status_code, await _document(response), response.headers)
     encoding = response.headers.get("content-encoding", "identity")
     if encoding != "identity":
-        raise LlmError(
-            Kind.REJECTED, f"The answer is compressed ({readable(encoding, 40)}), which was not asked for"
-        )
+        raise LlmError(Kind.REJECTED, f"The answer is compressed ({readable(encoding, 40)}), which was not asked for")
 
 
 async def _document(response: httpx.Response) -> str:

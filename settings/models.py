@@ -153,9 +153,7 @@ class ActionSettings(EffectorCall):
     description: str = Field("", description="What a person reads before approving")
     risk: Risk = Field(Risk.RISKY, description="observe | safe | risky")
     idempotent: bool = Field(False, description="true only if running it twice does no harm")
-    jobs: list[str] = Field(
-        default_factory=list, description="The only jobs it may be used for; empty = every job"
-    )
+    jobs: list[str] = Field(default_factory=list, description="The only jobs it may be used for; empty = every job")
     undo: str | None = Field(None, description="Name of the action that takes this one back")
     verify: CheckSettings | None = None
     params: dict[str, str] = Field(
@@ -300,6 +298,17 @@ class Settings(Section):
     def data_dir(self) -> Path:
         """The embedded store's folder, absolute."""
         return (self.base_dir() / self.redis.data_dir).resolve()
+
+    def store_limits(self) -> dict[str, float]:
+        """Return the bounds of the store by the names it knows."""
+        return {
+            "lease_seconds": self.queue.lease_seconds,
+            "max_waiting": self.queue.max_length,
+            "max_deliveries": self.queue.max_deliveries,
+            "max_dead": self.queue.max_dead,
+            "max_history": self.history.max_length,
+            "dedup_days": self.queue.dedup_days,
+        }
 
     def declared_actions(self) -> dict[str, Action]:
         """Return the operator's actions as the core knows them."""

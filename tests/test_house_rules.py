@@ -273,8 +273,7 @@ def test_no_tracked_file_names_the_package_registry_that_was_used() -> None:
     wrong |= {
         name
         for name, text in tracked_texts().items()
-        if Path(name).suffix in (".toml", ".txt", ".lock", ".yml", ".yaml", ".cfg", "")
-        and not name.startswith("docs/")
+        if Path(name).suffix in (".toml", ".txt", ".lock", ".yml", ".yaml", ".cfg", "") and not name.startswith("docs/")
         if re.search(r"--(extra-)?index-url[ =]|--find-links[ =]|trusted-host", text)
     }
 

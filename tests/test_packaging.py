@@ -58,9 +58,7 @@ def test_requirement_files_name_no_address(name: str) -> None:
 
 
 def test_no_requirement_shares_a_name_with_a_package_of_ours() -> None:
-    ours = {
-        canonicalize_name(name) for name in PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]
-    }
+    ours = {canonicalize_name(name) for name in PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]}
 
     assert not ours & {canonicalize_name(pin.name) for pin in PINS}
 

@@ -190,9 +190,7 @@ async def test_a_job_beyond_its_time_limit_leaves_no_process_behind(tmp_path: Pa
 
 async def test_cancelling_ends_the_job(tmp_path: Path) -> None:
     marker = tmp_path / "pid"
-    script = (
-        f"import os, pathlib, time; pathlib.Path({str(marker)!r}).write_text(str(os.getpid())); time.sleep(60)"
-    )
+    script = f"import os, pathlib, time; pathlib.Path({str(marker)!r}).write_text(str(os.getpid())); time.sleep(60)"
     running = asyncio.create_task(run_job([sys.executable, "-c", script], 60))
     async with asyncio.timeout(20):
         while not (marker.exists() and marker.read_text()):

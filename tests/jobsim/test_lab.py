@@ -158,6 +158,4 @@ def test_no_other_job_can_reach_the_actions_of_the_lab(tmp_path: Path) -> None:
 
 
 def _diagnosed(category: str) -> Decision:
-    return Decision(
-        diagnosis=Diagnosis(category=Category(category), root_cause="…", confidence=95, source="rule:test")
-    )
+    return Decision(diagnosis=Diagnosis(category=Category(category), root_cause="…", confidence=95, source="rule:test"))

@@ -50,9 +50,7 @@ READABLE = {
 
 
 @pytest.mark.parametrize("name", READABLE)
-async def test_every_way_to_say_one_object_is_understood(
-    server: ScriptedServer, client: ChatClient, name: str
-) -> None:
+async def test_every_way_to_say_one_object_is_understood(server: ScriptedServer, client: ChatClient, name: str) -> None:
     server.say(READABLE[name])
     answer = await ask(client)
     assert answer.object == OBJECT
@@ -188,9 +186,7 @@ async def test_a_trickle_of_words_ends_at_the_deadline(server: ScriptedServer, m
     assert 0.35 < time.monotonic() - started < 0.8
 
 
-async def test_giving_up_hangs_up_so_that_the_server_stops_working(
-    server: ScriptedServer, client: ChatClient
-) -> None:
+async def test_giving_up_hangs_up_so_that_the_server_stops_working(server: ScriptedServer, client: ChatClient) -> None:
     server.say(silent())
     await error_of(client)
     await asyncio.sleep(0.05)
@@ -207,9 +203,7 @@ async def test_a_stall_after_the_finish_reason_loses_nothing(server: ScriptedSer
     assert (await ask(client)).object == OBJECT
 
 
-async def test_a_wrong_answer_gets_one_more_chance_with_the_reason(
-    server: ScriptedServer, client: ChatClient
-) -> None:
+async def test_a_wrong_answer_gets_one_more_chance_with_the_reason(server: ScriptedServer, client: ChatClient) -> None:
     server.say(streamed('{"why": "a", "choice": 7}'), streamed(GOOD))
     answer = await ask(client)
     assert (answer.object, answer.attempts) == (OBJECT, 2)
@@ -270,9 +264,7 @@ async def test_in_words_the_answer_is_checked_all_the_same(server: ScriptedServe
     assert (await error_of(client)).kind is Kind.BAD_OUTPUT
 
 
-async def test_a_server_that_refuses_stream_options_does_without(
-    server: ScriptedServer, client: ChatClient
-) -> None:
+async def test_a_server_that_refuses_stream_options_does_without(server: ScriptedServer, client: ChatClient) -> None:
     server.say(refused("Unrecognized request argument: stream_options"), streamed(GOOD))
     assert (await ask(client)).object == OBJECT
     assert "stream_options" not in server.questions[1]

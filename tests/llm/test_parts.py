@@ -151,9 +151,7 @@ def test_a_value_of_another_type_never_passes(value: object) -> None:
 @given(st.integers(1, 50))
 def test_the_size_of_the_pieces_changes_nothing(size: int) -> None:
     events = [{"choices": [{"delta": {"content": part}}]} for part in ("é", "ü{", "}")]
-    data = (
-        b"".join(f"data: {json.dumps(e, ensure_ascii=False)}\n\n".encode() for e in events) + b"data: [DONE]\n\n"
-    )
+    data = b"".join(f"data: {json.dumps(e, ensure_ascii=False)}\n\n".encode() for e in events) + b"data: [DONE]\n\n"
     collector = Collector()
     for start in range(0, len(data), size):
         collector.feed(data[start : start + size])

@@ -150,9 +150,7 @@ async def test_a_named_model_is_asked_even_when_the_server_lists_nothing(
     assert server.questions[0]["model"] == "mine"
 
 
-async def test_a_short_context_is_warned_of_and_shrinks_the_budget(
-    server: ScriptedServer, client: ChatClient
-) -> None:
+async def test_a_short_context_is_warned_of_and_shrinks_the_budget(server: ScriptedServer, client: ChatClient) -> None:
     server.lists = lm_studio({"id": "m", "config": {"context_length": 2048}})
     state = await client.preflight()
     assert "2048" in state.advice
@@ -160,9 +158,7 @@ async def test_a_short_context_is_warned_of_and_shrinks_the_budget(
     assert client.prompt_budget(900) == 900
 
 
-async def test_what_does_not_fit_the_loaded_context_is_not_sent(
-    server: ScriptedServer, client: ChatClient
-) -> None:
+async def test_what_does_not_fit_the_loaded_context_is_not_sent(server: ScriptedServer, client: ChatClient) -> None:
     server.lists = lm_studio({"id": "m", "config": {"context_length": 1024}})
     with pytest.raises(LlmError) as caught:
         await client.complete([{"role": "user", "content": "12:01:02 err " * 200}], SCHEMA)
