@@ -44,10 +44,12 @@ def main() -> int:
         store, embedded = set_up_store(
             settings.redis.url, settings.data_dir(), settings.redis.key_prefix, settings.store_limits()
         )
+        url = embedded.url if embedded else settings.redis.url
+        worker = WorkerService(settings, store, url, worker_environment())
         if embedded is not None:
             embedded.start()
         try:
-            asyncio.run(_run(settings, store, embedded.url if embedded else settings.redis.url))
+            asyncio.run(_run(settings, store, url, worker))
         finally:
             if embedded is not None:
                 embedded.stop()
@@ -67,13 +69,12 @@ def _settings() -> Settings:
     return load_settings(also=lab_config(settings.data_dir() / "lab", sys.executable))
 
 
-async def _run(settings: Settings, store: Store, url: str) -> None:
+async def _run(settings: Settings, store: Store, url: str, worker: WorkerService) -> None:
     api_store = Store(url, prefix=settings.redis.key_prefix, limits=store.limits)
     app = create_app(settings, api_store, Redactor(settings.redaction.patterns))
     listener = _listen(settings)
     port = listener.getsockname()[1]
     server = Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))
-    worker = WorkerService(settings, store, url, worker_environment())
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)

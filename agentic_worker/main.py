@@ -10,6 +10,7 @@ from agentic.errors import AutoRemedyError, ConfigError, PluginError
 from agentic_worker.service import WorkerService
 from config import load_settings, worker_environment
 from settings.logs import set_up_logs
+from store import Store
 from store.setup import set_up_store
 
 EXIT_CONFIG = 78
@@ -23,11 +24,12 @@ def main() -> int:
         store, embedded = set_up_store(
             settings.redis.url, settings.data_dir(), settings.redis.key_prefix, settings.store_limits()
         )
+        url = embedded.url if embedded else settings.redis.url
+        service = WorkerService(settings, store, url, worker_environment())
         if embedded is not None:
             embedded.start()
         try:
-            url = embedded.url if embedded else settings.redis.url
-            asyncio.run(_run(WorkerService(settings, store, url, worker_environment()), store))
+            asyncio.run(_run(service, store))
         finally:
             if embedded is not None:
                 embedded.stop()
@@ -40,11 +42,14 @@ def main() -> int:
     return 0
 
 
-async def _run(service: WorkerService, store: object) -> None:
+async def _run(service: WorkerService, store: Store) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.stop)
-    await service.run()
+    try:
+        await service.run()
+    finally:
+        await store.close()
 
 
 if __name__ == "__main__":

@@ -144,8 +144,10 @@ def _from_configuration() -> FastAPI:
     """Make the app that `uvicorn api.main:app` serves, from `config.yaml` and the environment."""
     from agentic.digest.redaction import Redactor as SecretRedactor
     from config import load_settings
+    from settings.logs import set_up_logs
     from store.setup import set_up_store
 
+    set_up_logs()
     settings = load_settings()
     store, embedded = set_up_store(
         settings.redis.url, settings.data_dir(), settings.redis.key_prefix, settings.store_limits()
