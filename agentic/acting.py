@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from agentic.contracts import BeginAnswer, Deferred, Effector, EffectRequest, EffectResult, Incident
+from agentic.contracts import BeginAnswer, Deferred, Effector, EffectRequest, EffectResult, Incident, Usage
+from agentic.effectors.placeholders import param_values
 from agentic.errors import EffectorError
 from agentic.guard import GuardInput, rule
 from agentic.planning import RERUN_KINDS, TELLING_KINDS
@@ -81,8 +82,9 @@ class Course:
 class Actor:
     """Carries out plans."""
 
-    def __init__(self, effectors: Mapping[str, Effector], limits: ActingLimits) -> None:
+    def __init__(self, effectors: Mapping[str, Effector], declared: Mapping[str, Action], limits: ActingLimits) -> None:
         self._effectors = effectors
+        self._declared = declared
         self._limits = limits
         self._verifier = Verifier(effectors)
 
@@ -110,47 +112,52 @@ class Actor:
 
     async def _rule(self, course: Course, actions: Sequence[Action], judged: Mapping[str, str]) -> tuple[Step, ...]:
         usage = await course.incident.usage()
+        return tuple(self._step(course, number, action, usage, judged) for number, action in enumerate(actions, 1))
+
+    def _step(self, course: Course, number: int, action: Action, usage: Usage, judged: Mapping[str, str]) -> Step:
         event, job, diagnosis = course.incident.event, course.job, course.decision.diagnosis
-        steps = []
-        for number, action in enumerate(actions, 1):
-            ruling = rule(
-                GuardInput(
-                    is_failure=event.status.is_failure,
-                    mode=job.mode,
-                    action=action,
-                    safe_to_rerun=job.safe_to_rerun,
-                    source=diagnosis.source,
-                    confidence=diagnosis.confidence,
-                    min_confidence=self._limits.min_confidence,
-                    job_actions=usage.job_actions,
-                    max_job_actions=self._limits.per_job_per_hour,
-                    all_actions=usage.all_actions,
-                    max_all_actions=self._limits.per_hour,
-                    reruns=(event.attempt or 1) - 1 if event.lineage else 0,
-                    max_reruns=self._limits.reruns_per_failure,
-                    paused_by=usage.paused_by,
-                    judged_wrong=judged.get(action.name),
-                )
+        ruling = rule(
+            GuardInput(
+                is_failure=event.status.is_failure,
+                mode=job.mode,
+                action=action,
+                safe_to_rerun=job.safe_to_rerun,
+                source=diagnosis.source,
+                confidence=diagnosis.confidence,
+                min_confidence=self._limits.min_confidence,
+                job_actions=usage.job_actions,
+                max_job_actions=self._limits.per_job_per_hour,
+                all_actions=usage.all_actions,
+                max_all_actions=self._limits.per_hour,
+                reruns=(event.attempt or 1) - 1 if event.lineage else 0,
+                max_reruns=self._limits.reruns_per_failure,
+                paused_by=usage.paused_by,
+                judged_wrong=judged.get(action.name),
             )
-            steps.append(
-                Step(
-                    step=number,
-                    name=action.name,
-                    kind=action.kind,
-                    effector=action.effector,
-                    risk=action.risk,
-                    decision=ruling.verdict,
-                    reason=ruling.reason,
-                    preview=self._preview(course, action, str(number)),
-                )
-            )
-        return tuple(steps)
+        )
+        return Step(
+            step=number,
+            name=action.name,
+            kind=action.kind,
+            effector=action.effector,
+            params=param_values(action, job, event),
+            risk=action.risk,
+            decision=ruling.verdict,
+            reason=ruling.reason,
+            preview=self._preview(course, action, str(number)),
+        )
 
     def _preview(self, course: Course, action: Action, step: str) -> str | None:
         effector = self._effectors.get(action.effector or "")
-        return effector.preview(self._request(course, action, step)) if effector else None
+        if effector is None:
+            return None
+        try:
+            return effector.preview(self._request(course, action, step))
+        except Exception:  # a guest's preview must not take the incident with it
+            log.exception("effector.preview_failed", effector=action.effector)
+            return None
 
-    def _request(self, course: Course, action: Action, step: str) -> EffectRequest:
+    def _request(self, course: Course, action: Action, step: str, attempt: int = 1) -> EffectRequest:
         event = course.incident.event
         evidence = tuple(line for line in course.digest.excerpt if line.line in course.decision.diagnosis.evidence)
         return EffectRequest(
@@ -159,6 +166,7 @@ class Actor:
             job=course.job,
             step=step,
             key=f"{event.event_id}:{step}",
+            attempt=attempt,
             diagnosis=course.decision.diagnosis,
             evidence=evidence,
             outcomes=tuple(course.outcomes),
@@ -189,7 +197,19 @@ class Actor:
         if isinstance(proof, Deferred):
             return proof
         course.verification = proof
+        if proof.status is VerificationStatus.FAILED and action.undo is not None:
+            await self._take_back(course, step, self._declared[action.undo])
         return None
+
+    async def _take_back(self, course: Course, step: Step, undo: Action) -> None:
+        """Undo a remedy that did not help, if the guard lets that happen by itself."""
+        ruled = self._step(course, step.step, undo, await course.incident.usage(), {})
+        if ruled.decision is Verdict.AUTO:
+            outcome = await self._once(course, ruled, undo, f"{step.step}.undo", 1)
+        else:
+            detail = f"needs a person: {ruled.reason}"
+            outcome = Outcome(step=step.step, name=undo.name, status=OutcomeStatus.SKIPPED, detail=detail)
+        course.outcomes.append(outcome)
 
     async def _run(self, course: Course, step: Step, action: Action) -> Outcome | Deferred:
         """Run an action once; a rerun with backoff as often as the limit allows, with a growing wait before each."""
@@ -204,7 +224,7 @@ class Actor:
                 if course.incident.progress.get("recovered_by"):
                     detail = "not needed: the job succeeded while this waited"
                     return Outcome(step=step.step, name=step.name, status=OutcomeStatus.DONE, detail=detail)
-            outcome = await self._once(course, step, action, label)
+            outcome = await self._once(course, step, action, label, attempt)
             if outcome.status is not OutcomeStatus.FAILED:
                 break
         assert outcome is not None
@@ -219,14 +239,14 @@ class Actor:
         await course.incident.save(stage="waiting", waited={**waited, str(step.step): attempt})
         return Deferred(wait, watch_job=True)
 
-    async def _once(self, course: Course, step: Step, action: Action, label: str) -> Outcome:
+    async def _once(self, course: Course, step: Step, action: Action, label: str, attempt: int) -> Outcome:
         begin = await course.incident.begin(label, action)
         if begin.answer is BeginAnswer.DONE and begin.outcome is not None:
             return begin.outcome
         if begin.answer is not BeginAnswer.GO:
             return _not_begun(step, begin.answer, begin.detail)
         started, clock = utc_now(), time.monotonic()
-        result, never_sent = await self._execute(self._request(course, action, label))
+        result, never_sent = await self._execute(self._request(course, action, label, attempt))
         outcome = Outcome(
             step=step.step,
             name=step.name,
@@ -295,11 +315,11 @@ def _not_begun(step: Step, answer: BeginAnswer, detail: str) -> Outcome:
 
 def conclude(mode: Mode, plan: Sequence[Step], course: Course) -> tuple[RecordStatus, str]:
     """Say how the incident ended, in the words of the contract, with a sentence."""
-    by_name = {outcome.step: outcome for outcome in course.outcomes}
+    by_step = {outcome.step: outcome for outcome in reversed(course.outcomes)}  # the step itself, not its undo
     remedies = [step for step in plan if step.kind not in TELLING_KINDS]
-    done = [step for step in remedies if by_name[step.step].status is OutcomeStatus.DONE]
+    done = [step for step in remedies if by_step[step.step].status is OutcomeStatus.DONE]
     told = any(step.kind in TELLING_KINDS and step.kind is not ActionKind.NO_OP
-               and by_name[step.step].status is OutcomeStatus.DONE for step in plan)  # fmt: skip
+               and by_step[step.step].status is OutcomeStatus.DONE for step in plan)  # fmt: skip
     proof = course.verification
     if any(outcome.status is OutcomeStatus.UNKNOWN for outcome in course.outcomes):
         unknown = next(o for o in course.outcomes if o.status is OutcomeStatus.UNKNOWN)
@@ -313,9 +333,9 @@ def conclude(mode: Mode, plan: Sequence[Step], course: Course) -> tuple[RecordSt
     if mode is not Mode.AUTO and remedies and not done:
         return RecordStatus.SUGGESTED, f"the job's mode is {mode}: {_names(remedies)} would be next"
     if told:
-        why = proof.how if proof is not None else _first_reason(remedies, by_name)
+        why = proof.how if proof is not None else _first_reason(remedies, by_step)
         return RecordStatus.ESCALATED, f"a person was told; {why}" if why else "a person was told"
-    return RecordStatus.SUGGESTED, _first_reason(remedies, by_name) or "nothing may be done here without a person"
+    return RecordStatus.SUGGESTED, _first_reason(remedies, by_step) or "nothing may be done here without a person"
 
 
 def _names(steps: Sequence[Step]) -> str:

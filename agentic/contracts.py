@@ -62,6 +62,8 @@ class EffectRequest:
     """Idempotency key, the same each time this step of this incident is ordered."""
     params: Mapping[str, str] = field(default_factory=dict)
     dry_run: bool = False
+    attempt: int = 1
+    """Which try of this step it is, from 1."""
     diagnosis: Diagnosis | None = None
     """What is believed to be the cause; only for telling people, never for deciding what to run."""
     evidence: tuple[Line, ...] = ()

@@ -63,15 +63,7 @@ class Verifier:
         return Deferred(pause, watch_job=True)
 
     async def _look(self, incident: Incident, job: Job, check: Check, step: str) -> tuple[bool, str]:
-        action = Action(
-            name="check",
-            kind=ActionKind.NO_OP,
-            effector=check.effector,
-            settings=check.settings,
-            risk=Risk.OBSERVE,
-            idempotent=True,
-            timeout_seconds=check.timeout_seconds,
-        )
+        action = check_as_action(check)
         key = f"{incident.event.event_id}:{step}:check"
         request = EffectRequest(action=action, event=incident.event, job=job, step=f"{step}.check", key=key)
         effector = self._effectors[check.effector]
@@ -90,6 +82,19 @@ class Verifier:
         if _now() - since < SUCCESS_WINDOW_SECONDS:
             return Deferred(SUCCESS_WINDOW_SECONDS - (_now() - since), watch_job=True)
         return _verdict(VerificationStatus.FAILED, f"the job did not succeed within {SUCCESS_WINDOW_SECONDS:g} s")
+
+
+def check_as_action(check: Check) -> Action:
+    """Return a check as the harmless action that an effector carries out."""
+    return Action(
+        name="check",
+        kind=ActionKind.NO_OP,
+        effector=check.effector,
+        settings=check.settings,
+        risk=Risk.OBSERVE,
+        idempotent=True,
+        timeout_seconds=check.timeout_seconds,
+    )
 
 
 def _verdict(status: VerificationStatus, how: str) -> Verification:

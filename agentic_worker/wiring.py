@@ -17,7 +17,8 @@ from agentic.intake import Limits, event_from_mapping, parse_event
 from agentic.pipeline import Core, Pipeline
 from agentic.planning import BUILT_IN, Planner
 from agentic.registry import EFFECTORS, load
-from agentic.types import Action, Event, Job, utc_now
+from agentic.types import Action, Event, utc_now
+from agentic.verification import check_as_action
 from notifications import Notifier
 from settings.models import PartSettings, Settings
 
@@ -37,6 +38,7 @@ def build(settings: Settings, memory: Memory, worker: str, environ: Mapping[str,
     """Build every part that the settings name; raises ConfigError or PluginError saying what to change."""
     redactor = Redactor(settings.redaction.patterns)
     given: dict[str, Any] = {"redactor": redactor, "environ": environ, "allowed_hosts": settings.http.allowed_hosts}
+    given["link_base"] = settings.api.public_url
     given["notifiers"] = _notifiers(settings, given)
     effectors = _effectors(settings, given)
     actions = settings.declared_actions()
@@ -55,7 +57,7 @@ def build(settings: Settings, memory: Memory, worker: str, environ: Mapping[str,
         jobs=job_for,
         planner=planner,
         chain=tuple(reasoning.items()),
-        actor=Actor(effectors, limits),
+        actor=Actor(effectors, actions, limits),
         memory=memory,
         worker=worker,
     )
@@ -114,11 +116,13 @@ def _effectors(settings: Settings, given: dict[str, Any]) -> dict[str, Effector]
     return effectors
 
 
-def _reasoning(settings: Settings, given: dict[str, Any]) -> dict[str, ReasoningModule]:
+def _reasoning(settings: Settings, given: Mapping[str, Any]) -> dict[str, ReasoningModule]:
     base = settings.base_dir()
-    given["extra_folders"] = tuple(base / folder for folder in settings.knowledge)
     llm = settings.llm
-    given |= {
+    folders = tuple(base / folder for folder in settings.knowledge)
+    given = {
+        **given,
+        "extra_folders": folders,
         "enabled": llm.enabled,
         "base_url": llm.base_url,
         "model": llm.model,
@@ -138,12 +142,17 @@ def _reasoning(settings: Settings, given: dict[str, Any]) -> dict[str, Reasoning
 
 def _check_calls(settings: Settings, effectors: Mapping[str, Effector], actions: Mapping[str, Action]) -> None:
     """Let each effector look at what it will be asked to do, while a person is still at the keyboard."""
-    calls: list[tuple[str, Action]] = [(f"actions.{name}", action) for name, action in actions.items()]
-    calls += [(f"built-in action {name}", action) for name, action in BUILT_IN.items()]
+    calls: list[tuple[str, Action]] = [(f"built-in action {name}", action) for name, action in BUILT_IN.items()]
+    for name, action in actions.items():
+        calls.append((f"actions.{name}", action))
+        if action.verify is not None:
+            calls.append((f"actions.{name}.verify", check_as_action(action.verify)))
     for index, entry in enumerate(settings.jobs):
-        job: Job = entry.to_job()
+        job = entry.to_job()
         if job.rerun is not None:
             calls.append((f"jobs.{index}.rerun", job.rerun))
+        if job.verify is not None:
+            calls.append((f"jobs.{index}.verify", check_as_action(job.verify)))
     problems = []
     for where, action in calls:
         if action.effector is None:

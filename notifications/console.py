@@ -24,10 +24,12 @@ class Console(Notifier):
 
     def send(self, message: Message) -> None:
         """Write the message in one piece."""
-        stream: TextIO = sys.stdout if self._stream == "stdout" else sys.stderr
-        block = render(message, colour=stream.isatty())
-        encoding = stream.encoding or "utf-8"
+        stream: TextIO | None = sys.stdout if self._stream == "stdout" else sys.stderr
+        if stream is None:  # so it is in a program without a terminal on some systems
+            raise NotifyError(f"there is no {self._stream}", permanent=True)
         try:
+            block = render(message, colour=stream.isatty())
+            encoding = stream.encoding or "utf-8"
             with self._lock:  # blocks of two incidents must not run into each other
                 stream.write(block.encode(encoding, "replace").decode(encoding))
                 stream.flush()

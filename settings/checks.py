@@ -58,6 +58,8 @@ def semantic_problems(settings: Settings) -> Iterator[Finding]:
                 ("http", "allowed_hosts", index),
                 "write each host in full; a pattern would open the door to any host",
             )
+    if settings.policy.freeze:
+        yield ("policy", "freeze"), "maintenance windows are not built yet; use `POST /pause` and `POST /resume`"
     for name in settings.effectors:
         if name in BUILT_IN_EFFECTORS:
             yield ("effectors", name), "is built in; choose another name"

@@ -48,6 +48,9 @@ class ApiSettings(Section):
 
     host: str = Field("127.0.0.1", description="Address that `python main.py` listens on")
     port: int = Field(8000, ge=0, le=65535, description="Port that `python main.py` listens on; 0 = any free one")
+    public_url: str | None = Field(
+        None, pattern=r"^https?://\S+$", description="Address people reach the API under; notifications link to it"
+    )
     max_body_bytes: Count = Field(4 * 1024 * 1024, description="Larger request bodies get 413")
     max_log_bytes: Count = Field(1024 * 1024, description="Longer logs keep their head and tail; the cut is said")
     max_batch: Count = Field(1000, description="Most events in one POST /events")

@@ -21,7 +21,9 @@ from agentic.errors import ConfigError
 _CHUNK = 1 << 20
 _PEM_BEGIN = re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d")
 _PEM_END = re.compile(r"-----END (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----|Private-MAC:")
-_PEM_INLINE = re.compile(r"(-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----)([^\n-]+)(-----END|\Z|(?=[\"'\n]))")
+_PEM_INLINE = re.compile(
+    r"(-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----)([^\n-]+)(-----END|\Z|(?=[\"'\n]))"
+)
 _PEM_BODY = re.compile(r"[A-Za-z0-9+/=]+\s*$")
 _PEM_LONGEST = 400
 _MARK = re.compile(rb"\[REDACTED:[a-z0-9_\-]{1,40}:[0-9a-f]{4}\]")
@@ -176,7 +178,9 @@ def _own_form(kind: str, pattern: str) -> SecretForm:
     except re2.error as error:
         reason = error.args[0] if error.args else error
         text = reason.decode() if isinstance(reason, bytes) else str(reason)
-        raise ConfigError(f"redaction pattern {kind!r}: {text} (RE2 syntax: no look-around, no back-references)") from error
+        raise ConfigError(
+            f"redaction pattern {kind!r}: {text} (RE2 syntax: no look-around, no back-references)"
+        ) from error
     if compiled.search(b"") is not None:
         raise ConfigError(f"redaction pattern {kind!r}: it matches the empty text, so it would redact everything")
     return SecretForm(kind, pattern)
@@ -201,12 +205,14 @@ def _chunks(text: str) -> list[str]:
         if end < len(text):
             line_end = text.rfind("\n", start, end)
             begin = text.rfind("-----BEGIN", max(start, end - _PEM_LONGEST * 80), end)
-            if begin > start and text.find("-----END", begin, end) < 0 and text.find("-----END", end, end + 40_000) >= 0:
+            if (
+                begin > start
+                and text.find("-----END", begin, end) < 0
+                and text.find("-----END", end, end + 40_000) >= 0
+            ):
                 line_end = text.rfind("\n", start, begin)
             if line_end > start:
                 end = line_end + 1
         parts.append(text[start:end])
         start = end
     return parts
-
-

@@ -67,7 +67,9 @@ def _reads_like_a_name(value: str) -> bool:
     if len(words) > 1 and plain == len(words):
         return True
     head = value.rstrip("0123456789")
-    return len(words) == 1 and head.isalpha() and head.islower() and len(head) <= 12 and len(value) - len(head) <= 3
+    return (
+        len(words) == 1 and head.isalpha() and head.islower() and len(head) <= 12 and len(value) - len(head) <= 3
+    )
 
 
 def is_password(value: str) -> bool:
@@ -133,7 +135,9 @@ _TOKENS: tuple[SecretForm, ...] = (
         r"\b(?P<s>(?:gl(?:pat|dt|rt|ptt|ft|imt|agent|oas|cbt|soat|ffct)|GR1348941)[\-][A-Za-z0-9_\-.]{18,})",
     ),
     *_forms("bitbucket_token", r"\b(?P<s>AT(?:BB|ATT3|CTT3)[A-Za-z0-9_\-=]{24,})"),
-    *_forms("slack_token", r"\b(?P<s>xox[abceoprs]-[A-Za-z0-9\-.]{10,})", r"\b(?P<s>xapp-[0-9]-[A-Za-z0-9\-]{10,})"),
+    *_forms(
+        "slack_token", r"\b(?P<s>xox[abceoprs]-[A-Za-z0-9\-.]{10,})", r"\b(?P<s>xapp-[0-9]-[A-Za-z0-9\-]{10,})"
+    ),
     *_forms(
         "chat_webhook",
         r"(?i)https?://hooks\.[a-z0-9.\-]+/(?:services|workflows|triggers)/(?P<s>[A-Za-z0-9+/_\-]{16,})",
@@ -153,7 +157,9 @@ _TOKENS: tuple[SecretForm, ...] = (
     *_forms("azure_secret", r"\b(?P<s>[A-Za-z0-9_~.]{3}[0-9]Q~[A-Za-z0-9_~.\-]{31,34})\b"),
     *_forms("azure_sas", r"[?&]sig=(?P<s>[A-Za-z0-9%+/=]{20,})"),
     *_forms("aws_signature", r"(?i)X-Amz-(?:Signature|Security-Token|Credential)=(?P<s>[^\s&\"']{16,})"),
-    *_forms("stripe_key", r"\b(?P<s>[sr]k_(?:live|test)_[0-9A-Za-z]{10,})\b", r"\b(?P<s>whsec_[0-9A-Za-z+/=]{16,})"),
+    *_forms(
+        "stripe_key", r"\b(?P<s>[sr]k_(?:live|test)_[0-9A-Za-z]{10,})\b", r"\b(?P<s>whsec_[0-9A-Za-z+/=]{16,})"
+    ),
     *_forms("twilio_key", r"\b(?P<s>(?:SK|AC)[0-9a-f]{32})\b"),
     *_forms("sendgrid_key", r"\b(?P<s>SG\.[\w\-]{16,}\.[\w\-]{16,})"),
     *_forms("mailgun_key", r"\b(?P<s>key-[0-9a-f]{32})\b"),
@@ -196,7 +202,10 @@ _TOKENS: tuple[SecretForm, ...] = (
         r"\b(?P<s>EAACEdEose0cBA[0-9A-Za-z]+)\b",
     ),
     *_forms("jwt", r"\b(?P<s>eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*){0,3})"),
-    *_forms("password_hash", r"(?P<s>\$(?:2[abxy]|5|6|7|y|gy|apr1|argon2(?:id?|d)|pbkdf2[\w\-]*)\$[./A-Za-z0-9$=,+\-]{20,})"),
+    *_forms(
+        "password_hash",
+        r"(?P<s>\$(?:2[abxy]|5|6|7|y|gy|apr1|argon2(?:id?|d)|pbkdf2[\w\-]*)\$[./A-Za-z0-9$=,+\-]{20,})",
+    ),
     SecretForm(
         "card",
         r"(?:^|[^\w.\-])(?P<s>(?:4[0-9]{3}|5[1-5][0-9]{2}|2[2-7][0-9]{2}|6011|65[0-9]{2}|35[0-9]{2})"
@@ -206,45 +215,123 @@ _TOKENS: tuple[SecretForm, ...] = (
 )
 
 _IN_CONTEXT: tuple[SecretForm, ...] = (
-    SecretForm("url_password", r"(?i)\b[a-z][a-z0-9+.\-]{1,30}://[^\s/:@\"'<>]{0,120}:(?P<s>[^\s/\"'<>]+)@", is_password),
-    SecretForm("url_password", r"(?i)\b[a-z][a-z0-9+.\-]{1,30}://[^\s/:@\"'<>]{1,120}:(?P<s>[^\s@\"'<>]+)@[\w.\-]+[:/]", is_password),
+    SecretForm(
+        "url_password", r"(?i)\b[a-z][a-z0-9+.\-]{1,30}://[^\s/:@\"'<>]{0,120}:(?P<s>[^\s/\"'<>]+)@", is_password
+    ),
+    SecretForm(
+        "url_password",
+        r"(?i)\b[a-z][a-z0-9+.\-]{1,30}://[^\s/:@\"'<>]{1,120}:(?P<s>[^\s@\"'<>]+)@[\w.\-]+[:/]",
+        is_password,
+    ),
     SecretForm("url_token", r"(?i)\bhttps?://(?P<s>[A-Za-z0-9_\-]{20,})@", looks_secret),
     SecretForm("dsn_password", r"\b[\w.\-]+:(?P<s>[^\s@/\"']+)@(?:tcp|udp|unix|cloudsql)\(", is_password),
     SecretForm("dsn_password", r"(?i)\bjdbc:oracle:\w+:[\w$#]+/(?P<s>[^\s@\"'/]+)@", is_password),
-    SecretForm("dsn_password", r"(?i)\b(?:sqlplus|rman(?: target)?|expdp|impdp|sqlldr|exp|imp)\s+(?:-\w+\s+)*[\w$#]+/(?P<s>[^\s@\"'/]+)(?:@|\s|$)", is_password),
+    SecretForm(
+        "dsn_password",
+        r"(?i)\b(?:sqlplus|rman(?: target)?|expdp|impdp|sqlldr|exp|imp)\s+(?:-\w+\s+)*[\w$#]+/(?P<s>[^\s@\"'/]+)(?:@|\s|$)",
+        is_password,
+    ),
     SecretForm(
         "authorization",
         rf"(?i)\bauthorization{_QUOTE}?[ \t]*[:=][ \t]*{_QUOTE}?(?:bearer|basic|digest|token|apikey|negotiate|aws4-hmac-sha256|bot|ntlm|splunk|key)[ \t]+(?P<s>[^\s\"'\\,]+)",
         is_password,
     ),
-    SecretForm("authorization", rf"(?i)\bauthorization{_QUOTE}?[ \t]*[:=][ \t]*{_QUOTE}?(?P<s>[^\s\"'\\,]+)", looks_secret),
+    SecretForm(
+        "authorization", rf"(?i)\bauthorization{_QUOTE}?[ \t]*[:=][ \t]*{_QUOTE}?(?P<s>[^\s\"'\\,]+)", looks_secret
+    ),
     SecretForm("authorization", r"(?i)\b(?:bearer|basic)[ \t]+(?P<s>[A-Za-z0-9._~+/\-]{8,}=*)", is_header_secret),
-    SecretForm("cookie", r"(?i)\b(?:set-)?cookie2?[\"']?[ \t]*:[ \t]*[\"']?(?P<s>[^\s\"'=;,]+=[^\r\n\"']+)", is_password),
+    SecretForm(
+        "cookie", r"(?i)\b(?:set-)?cookie2?[\"']?[ \t]*:[ \t]*[\"']?(?P<s>[^\s\"'=;,]+=[^\r\n\"']+)", is_password
+    ),
     SecretForm("password", rf"(?i)\b{_PASSWORD}[ \t]?(?:=>?|:=)[ \t]?(?P<s>{_BARE}+)", is_password),
-    SecretForm("password", rf"(?i)\b{_PASSWORD}\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*\"(?P<s>[^\"\r\n\\]+)", is_password),
-    SecretForm("password", rf"(?i)\b{_PASSWORD}\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*'(?P<s>[^'\r\n]+)'", is_password),
-    SecretForm("password", rf"(?im)^[ \t]*(?:-[ \t]+)?{_PREFIX}(?:{_LONG}|pwd)[0-9]?[ \t]*:[ \t]+(?P<s>{_BARE}+)[ \t]*$", is_lone_password),
+    SecretForm(
+        "password", rf"(?i)\b{_PASSWORD}\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*\"(?P<s>[^\"\r\n\\]+)", is_password
+    ),
+    SecretForm(
+        "password", rf"(?i)\b{_PASSWORD}\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*'(?P<s>[^'\r\n]+)'", is_password
+    ),
+    SecretForm(
+        "password",
+        rf"(?im)^[ \t]*(?:-[ \t]+)?{_PREFIX}(?:{_LONG}|pwd)[0-9]?[ \t]*:[ \t]+(?P<s>{_BARE}+)[ \t]*$",
+        is_lone_password,
+    ),
     SecretForm("password", rf"(?i)\b{_PASSWORD}[ \t]*:[ \t]*(?P<s>{_BARE}+)", looks_secret),
-    SecretForm("password", r"(?i)\b(?:pass(?:word|wd|phrase)?)[ \t]+(?:is|was|set to)[ \t:]+[\"'`]?(?P<s>[^\s\"'`]+)", looks_secret),
+    SecretForm(
+        "password",
+        r"(?i)\b(?:pass(?:word|wd|phrase)?)[ \t]+(?:is|was|set to)[ \t:]+[\"'`]?(?P<s>[^\s\"'`]+)",
+        looks_secret,
+    ),
     SecretForm("password", rf"(?i)<{_PREFIX}{_LONG}>(?P<s>[^<\s]+)</", is_password),
-    SecretForm("secret", rf"\b(?:[A-Z][A-Z0-9_]*)?(?:TOKEN|SECRET|(?:API|ACCESS|SECRET|PRIVATE|AUTH|SIGNING|MASTER)_?KEY)=[\"']?(?P<s>{_BARE}+)", is_lone_secret),
+    SecretForm(
+        "secret",
+        rf"\b(?:[A-Z][A-Z0-9_]*)?(?:TOKEN|SECRET|(?:API|ACCESS|SECRET|PRIVATE|AUTH|SIGNING|MASTER)_?KEY)=[\"']?(?P<s>{_BARE}+)",
+        is_lone_secret,
+    ),
     SecretForm("password", r"(?i)\blogin[ \t]+\S+[ \t]+password[ \t]+(?P<s>\S+)", is_password),
-    SecretForm("password", r"(?i)\bidentified[ \t]+(?:with[ \t]+\S+[ \t]+)?by[ \t]+(?:password[ \t]+)?[\"'](?P<s>[^\"'\r\n]+)", is_password),
+    SecretForm(
+        "password",
+        r"(?i)\bidentified[ \t]+(?:with[ \t]+\S+[ \t]+)?by[ \t]+(?:password[ \t]+)?[\"'](?P<s>[^\"'\r\n]+)",
+        is_password,
+    ),
     SecretForm("password", r"(?i)\bpassword[ \t]+'(?P<s>[^'\r\n]+)'", is_password),
-    SecretForm("secret", rf"(?i)\b{_PREFIX}{_TOKEN}[0-9]?\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*\"(?P<s>[^\"\r\n\\]+)", looks_secret),
-    SecretForm("secret", rf"(?i)\b{_PREFIX}{_TOKEN}[0-9]?\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*'(?P<s>[^'\r\n]+)", looks_secret),
+    SecretForm(
+        "secret",
+        rf"(?i)\b{_PREFIX}{_TOKEN}[0-9]?\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*\"(?P<s>[^\"\r\n\\]+)",
+        looks_secret,
+    ),
+    SecretForm(
+        "secret",
+        rf"(?i)\b{_PREFIX}{_TOKEN}[0-9]?\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*'(?P<s>[^'\r\n]+)",
+        looks_secret,
+    ),
     SecretForm("secret", rf"(?i)\b{_PREFIX}{_TOKEN}[0-9]?[ \t]?(?::=|=>|[:=])[ \t]?(?P<s>{_BARE}+)", looks_secret),
-    SecretForm("flag", r"(?i)(?:^|[\s\"'\[])--?(?:[a-z0-9\-]+[\-_])?(?:password|passwd|passphrase|pass|pwd|passwort)[0-9]?[= \t][ \t]*[\"']?(?P<s>[^\s\"'\-][^\s\"']*)", is_password),
-    SecretForm("flag", r"(?i)(?:^|[\s\"'\[])--(?:[a-z0-9\-]+[\-_])?(?:token|secret|secret-key|api-?key|access-?key|auth|client-secret|credential)[= \t][ \t]*[\"']?(?P<s>[^\s\"'\-][^\s\"']*)", looks_secret),
-    SecretForm("flag", r"(?i)[\"']--?(?:[a-z0-9\-]+[\-_])?(?:password|passwd|passphrase|pass|pwd|token|secret|api-?key)[\"'],[ \t]*[\"'](?P<s>[^\"'\r\n]+)", is_password),
-    SecretForm("flag", r"\b(?:mysql(?:dump|admin|import|sh|check|binlog)?|mariadb(?:-dump|-admin)?|mydumper|myloader|xtrabackup)\b[^\r\n|;]{0,300}?[ \t]-p[\"']?(?P<s>[^\s\"'\-][^\s\"']*)", is_password),
+    SecretForm(
+        "flag",
+        r"(?i)(?:^|[\s\"'\[])--?(?:[a-z0-9\-]+[\-_])?(?:password|passwd|passphrase|pass|pwd|passwort)[0-9]?[= \t][ \t]*[\"']?(?P<s>[^\s\"'\-][^\s\"']*)",
+        is_password,
+    ),
+    SecretForm(
+        "flag",
+        r"(?i)(?:^|[\s\"'\[])--(?:[a-z0-9\-]+[\-_])?(?:token|secret|secret-key|api-?key|access-?key|auth|client-secret|credential)[= \t][ \t]*[\"']?(?P<s>[^\s\"'\-][^\s\"']*)",
+        looks_secret,
+    ),
+    SecretForm(
+        "flag",
+        r"(?i)[\"']--?(?:[a-z0-9\-]+[\-_])?(?:password|passwd|passphrase|pass|pwd|token|secret|api-?key)[\"'],[ \t]*[\"'](?P<s>[^\"'\r\n]+)",
+        is_password,
+    ),
+    SecretForm(
+        "flag",
+        r"\b(?:mysql(?:dump|admin|import|sh|check|binlog)?|mariadb(?:-dump|-admin)?|mydumper|myloader|xtrabackup)\b[^\r\n|;]{0,300}?[ \t]-p[\"']?(?P<s>[^\s\"'\-][^\s\"']*)",
+        is_password,
+    ),
     SecretForm("flag", r"\bsshpass[ \t]+(?:-v[ \t]+)?-p[ \t]*[\"']?(?P<s>[^\s\"']+)", is_password),
-    SecretForm("flag", r"\b(?:curl|wget|http)\b[^\r\n|;]{0,300}?[ \t](?:-u|--user|--proxy-user|-a)[ \t=]*[\"']?[^\s:\"']+:(?P<s>[^\s\"']+)", is_password),
-    SecretForm("flag", r"\b(?:docker|podman|helm|az|oc|skopeo|buildah|crane|oras)\b[^\r\n|;]{0,120}?login[^\r\n|;]{0,200}?[ \t]-p[ \t]+[\"']?(?P<s>[^\s\"'\-][^\s\"']*)", is_password),
-    SecretForm("flag", r"\bredis-cli\b[^\r\n|;]{0,200}?[ \t]-a[ \t]+[\"']?(?P<s>[^\s\"'\-][^\s\"']*)", is_password),
-    SecretForm("flag", r"\bldap(?:search|modify|add|delete|whoami|passwd)\b[^\r\n|;]{0,300}?[ \t]-w[ \t]+[\"']?(?P<s>[^\s\"'\-][^\s\"']*)", is_password),
-    SecretForm("flag", r"\bsmbclient\b[^\r\n|;]{0,300}?[ \t]-U[ \t]*[\"']?[^\s%\"']+%(?P<s>[^\s\"']+)", is_password),
-    SecretForm("flag", r"(?i)(?:^|[\s\"'])-(?:storepass|keypass|deststorepass|srcstorepass|passin|passout|k)[ \t]+(?:pass:)?[\"']?(?P<s>[^\s\"'\-][^\s\"']{3,})", looks_secret),
+    SecretForm(
+        "flag",
+        r"\b(?:curl|wget|http)\b[^\r\n|;]{0,300}?[ \t](?:-u|--user|--proxy-user|-a)[ \t=]*[\"']?[^\s:\"']+:(?P<s>[^\s\"']+)",
+        is_password,
+    ),
+    SecretForm(
+        "flag",
+        r"\b(?:docker|podman|helm|az|oc|skopeo|buildah|crane|oras)\b[^\r\n|;]{0,120}?login[^\r\n|;]{0,200}?[ \t]-p[ \t]+[\"']?(?P<s>[^\s\"'\-][^\s\"']*)",
+        is_password,
+    ),
+    SecretForm(
+        "flag", r"\bredis-cli\b[^\r\n|;]{0,200}?[ \t]-a[ \t]+[\"']?(?P<s>[^\s\"'\-][^\s\"']*)", is_password
+    ),
+    SecretForm(
+        "flag",
+        r"\bldap(?:search|modify|add|delete|whoami|passwd)\b[^\r\n|;]{0,300}?[ \t]-w[ \t]+[\"']?(?P<s>[^\s\"'\-][^\s\"']*)",
+        is_password,
+    ),
+    SecretForm(
+        "flag", r"\bsmbclient\b[^\r\n|;]{0,300}?[ \t]-U[ \t]*[\"']?[^\s%\"']+%(?P<s>[^\s\"']+)", is_password
+    ),
+    SecretForm(
+        "flag",
+        r"(?i)(?:^|[\s\"'])-(?:storepass|keypass|deststorepass|srcstorepass|passin|passout|k)[ \t]+(?:pass:)?[\"']?(?P<s>[^\s\"'\-][^\s\"']{3,})",
+        looks_secret,
+    ),
     SecretForm("flag", r"(?i)\bpass:(?P<s>[^\s\"']{4,})", looks_secret),
 )
 

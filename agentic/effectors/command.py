@@ -14,15 +14,16 @@ from agentic.effectors.output import NoRedaction, TextRedactor, one_line, plain
 from agentic.effectors.placeholders import (
     ANY,
     SHELLS,
+    UNFIT,
     Refusal,
     check_params,
     check_placeholders,
     fill_argv,
-    is_rerun,
     lineage_of,
     next_attempt,
 )
 from agentic.errors import ConfigError
+from agentic.guard import is_rerun
 from agentic.types import Action
 
 INHERITED = ("PATH", "HOME", "LANG", "TZ")
@@ -103,9 +104,9 @@ class Command(Effector):
         }
         if is_rerun(request.action):
             environment["AUTOREMEDY_LINEAGE"] = lineage_of(event)
-            environment["AUTOREMEDY_ATTEMPT"] = str(next_attempt(event))
-        # The ids are not placeholders and may hold anything; only a NUL cannot stand in an environment.
-        return {name: value.replace("\0", "") for name, value in environment.items()}
+            environment["AUTOREMEDY_ATTEMPT"] = str(next_attempt(request))
+        # The ids are not placeholders and may hold anything, also what cannot stand in an environment.
+        return {name: UNFIT.sub("", value) for name, value in environment.items()}
 
     def _in_words(self, argv: list[str], request: EffectRequest) -> str:
         folder = request.action.settings.get("cwd")

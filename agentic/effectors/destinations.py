@@ -118,13 +118,16 @@ class Destinations:
         """Return the parsed URL, its host and port; raise Refusal when it may not be asked."""
         if re.search(r"[\s\\\x00-\x20\x7f]", url):
             raise Refusal("the URL holds a blank, a backslash or a control character")
+        authority = re.split(r"[/?#]", url.partition("://")[2])[0]
+        if not authority.isascii():
+            raise Refusal("write the host in plain letters; a name with others has a form that begins with xn--")
         try:
             parsed = httpx.URL(url)
         except httpx.InvalidURL as error:
             raise Refusal(f"the URL is not valid: {error}") from error
         if parsed.scheme not in ("http", "https"):
             raise Refusal(f"only http and https are spoken, not {parsed.scheme or 'nothing'!r}")
-        if parsed.userinfo or "@" in url.split("://", 1)[-1].split("/", 1)[0]:
+        if parsed.userinfo or "@" in authority:
             raise Refusal("write no user or password into the URL; use `headers:`")
         host = parsed.host.lower().rstrip(".")
         port = parsed.port or (443 if parsed.scheme == "https" else 80)

@@ -22,12 +22,12 @@ from agentic.effectors.placeholders import (
     check_placeholders,
     fill_json,
     fill_url,
-    is_rerun,
     lineage_of,
     next_attempt,
     split_url,
 )
 from agentic.errors import ConfigError, EffectorError
+from agentic.guard import is_rerun
 from agentic.types import Action
 
 MAX_ANSWER_BYTES = 64 * 1024
@@ -123,7 +123,7 @@ class Http(Effector):
         }
         if is_rerun(request.action):
             headers["autoremedy-lineage"] = lineage_of(request.event)
-            headers["autoremedy-attempt"] = str(next_attempt(request.event))
+            headers["autoremedy-attempt"] = str(next_attempt(request))
         secure = destination.url.scheme == "https"
         extensions: dict[str, Any] = {"trace": sending.trace}
         if secure:

@@ -16,13 +16,13 @@ import re2
 
 from agentic.contracts import EffectRequest
 from agentic.errors import AutoRemedyError, ConfigError
-from agentic.planning import RERUN_KINDS
 from agentic.types import Action, Event, Job
 
 FIELDS = ("event_id", "job_id", "run_id", "host")
 FIELD_PATTERN = re.compile(r"[A-Za-z0-9._:@/][A-Za-z0-9._:@/-]{0,127}")
 FIELD_RULE = "letters, digits and ._:@/- are allowed, at most 128 of them, no '-' first and no '..' folder"
 PARAM_MAX = 1024
+UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 ANY = re.compile(r"\{([^{}]*)\}")
 KNOWN = re.compile(r"\{(event_id|job_id|run_id|host|param\.[^{}]+)\}")
 SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "ash", "busybox", "fish"})
@@ -75,7 +75,7 @@ def _param(name: str, request: EffectRequest) -> str:
     value = values.get(name)
     if value is None:
         raise Refusal(f"neither the job nor the event's labels have a value for {{param.{name}}}")
-    if len(value) > PARAM_MAX or any(ord(c) < 32 or 127 <= ord(c) < 160 for c in value):
+    if len(value) > PARAM_MAX or UNFIT.search(value):
         raise Refusal(f"the value of {{param.{name}}} is too long or has control characters")
     if not _compiled(pattern).fullmatch(value):
         raise Refusal(f"the value {_shown(value)} of {{param.{name}}} does not match its pattern {pattern!r}")
@@ -164,11 +164,6 @@ def check_known(text: str, action: Action) -> None:
             raise ConfigError(f"{{{name}}} is not declared; add `params: {{{param}: <pattern>}}` to the action")
 
 
-def is_rerun(action: Action) -> bool:
-    """Say whether the action starts the job again."""
-    return action.kind in RERUN_KINDS or action.effector == "rerun"
-
-
 def lineage_of(event: Event) -> str:
     """Return the event that a chain of reruns began with."""
     first = event.lineage or event.event_id
@@ -176,6 +171,6 @@ def lineage_of(event: Event) -> str:
     return first if re.fullmatch(r"[A-Za-z0-9._:-]{1,128}", first) else event.event_id
 
 
-def next_attempt(event: Event) -> int:
-    """Return the number of the run that a rerun starts; the first run is 1."""
-    return max(event.attempt or 1, 1) + 1
+def next_attempt(request: EffectRequest) -> int:
+    """Return the number of the run that a rerun starts along its lineage; the first run is 1."""
+    return max(request.event.attempt or 1, 1) + request.attempt

@@ -19,6 +19,8 @@ CHUNK_BYTES = 64 * 1024
 DRAIN_BYTES = 1024 * 1024
 """No pipe holds more than this, so it is enough to get everything that was written before the end."""
 GRACE_SECONDS = 2.0
+PATIENCE_SECONDS = 5.0
+"""More than a keeper needs after the grace time to kill what is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +63,20 @@ async def run(
             timed_out = False
         except TimeoutError:
             timed_out = True
-            kept.stop()
-            await kept.finished.wait()
+            await kept.stopped()
     except asyncio.CancelledError:
-        kept.stop()
-        await asyncio.shield(kept.finished.wait())
+        await asyncio.shield(kept.stopped())
         raise
     finally:
         kept.close()
     return kept.ended(timed_out=timed_out)
+
+
+def _order(argv: Sequence[str], env: Mapping[str, str], cwd: str, grace_seconds: float, leave_children: bool) -> bytes:
+    parts = [cwd, str(grace_seconds), "1" if leave_children else "0", str(len(argv)), *argv]
+    parts += [f"{name}={value}" for name, value in env.items()]
+    order = os.fsencode("\0".join(parts))
+    return b"%08x" % len(order) + order
 
 
 class _Kept:
@@ -87,6 +94,8 @@ class _Kept:
         self._status = b""
         self._tail = Tail()
         self._closed = False
+        self._patience_seconds = grace_seconds + PATIENCE_SECONDS
+        order = _order(argv, env, cwd, grace_seconds, leave_children)
         control, self._control = os.pipe()
         self._status_fd, status = os.pipe()
         self._output_fd, output = os.pipe()
@@ -110,18 +119,23 @@ class _Kept:
         os.set_blocking(self._output_fd, False)
         self._loop.add_reader(self._status_fd, self._on_status)
         self._loop.add_reader(self._output_fd, self._on_output)
-        self._give_order(argv, env, cwd, grace_seconds, leave_children)
-
-    def _give_order(
-        self, argv: Sequence[str], env: Mapping[str, str], cwd: str, grace_seconds: float, leave_children: bool
-    ) -> None:
-        parts = [cwd, str(grace_seconds), "1" if leave_children else "0", str(len(argv)), *argv]
-        parts += [f"{name}={value}" for name, value in env.items()]
-        order = os.fsencode("\0".join(parts))
         with contextlib.suppress(BrokenPipeError):  # the keeper is gone: the status pipe will say so
-            data = b"%08x" % len(order) + order
-            while data:
-                data = data[os.write(self._control, data) :]
+            while order:
+                order = order[os.write(self._control, order) :]
+
+    async def stopped(self) -> None:
+        """End every process and wait until that is done.
+
+        A command may have stopped its keeper (it is the same user's); such a keeper is killed, and how the
+        command ended is then not known.
+        """
+        self.stop()
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                await self.finished.wait()
+        except TimeoutError:
+            self._process.kill()
+            await self.finished.wait()
 
     def stop(self) -> None:
         """Ask the keeper to end every process; it also does so when this process dies."""
@@ -163,6 +177,7 @@ class _Kept:
             # It closed its pipe as its last act, so this does not wait; after a second cancellation it may
             # still be at work, and is collected when the next program is started.
             self._process.wait(1.0 if self.finished.is_set() else 0.0)
+        self.finished.set()
 
     def ended(self, *, timed_out: bool) -> Ended:
         """Read the keeper's report."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -110,7 +111,7 @@ class LogFile(Sensor):
         except OSError:
             self._skip_to_end = False  # what is created from now on is new from its first line
             return False
-        self._inode = self._path.stat().st_ino
+        self._inode = os.fstat(self._file.fileno()).st_ino
         self._offset = self._file.seek(0, 2) if self._skip_to_end else 0
         self._rest = b""
         self._skip_to_end = False

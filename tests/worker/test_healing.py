@@ -95,9 +95,7 @@ async def test_a_rerun_is_left_out_when_the_remedy_before_it_failed(
     assert [o["status"] for o in record["outcomes"]] == ["failed", "skipped", "done"]
 
 
-async def test_without_the_jobs_word_no_rerun_happens_by_itself(
-    start_worker: Any, report: Any, tmp_path: Path
-) -> None:
+async def test_without_the_jobs_word_no_rerun_happens_by_itself(start_worker: Any, report: Any, tmp_path: Path) -> None:
     job = backup_job(tmp_path, safe_to_rerun=False)
     async with start_worker(jobs=[job], actions={"free_disk": free_disk(tmp_path)}):
         record = await report(log=DISK_FULL)
@@ -128,6 +126,24 @@ async def test_a_check_that_never_passes_ends_in_a_person_being_told(
         record = await report(log=DISK_FULL)
     assert record["status"] == "escalated"
     assert record["verification"]["status"] == "failed"
+
+
+async def test_a_remedy_that_did_not_help_is_taken_back(start_worker: Any, report: Any, tmp_path: Path) -> None:
+    check = {"effector": "command", "argv": ["/usr/bin/false"], "within_seconds": 0.5}
+    actions = {
+        "free_disk": free_disk(tmp_path, verify=check, undo="give_back"),
+        "give_back": free_disk(tmp_path, kind="fix_config", argv=["/usr/bin/rm", "--", f"{tmp_path}/space"]),
+    }
+    job = backup_job(tmp_path, playbooks={"disk_full": ["free_disk", "escalate"]})
+    async with start_worker(jobs=[job], actions=actions):
+        record = await report(log=DISK_FULL)
+    assert [(o["name"], o["status"]) for o in record["outcomes"]] == [
+        ("free_disk", "done"),
+        ("give_back", "done"),
+        ("escalate", "done"),
+    ]
+    assert record["status"] == "escalated"
+    assert not (tmp_path / "space").exists()
 
 
 async def test_a_success_reported_meanwhile_proves_the_incident_healed(

@@ -1,0 +1,80 @@
+"""What an exit code says by itself: sysexits, signals, and the codes of well-known programs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import re2
+import yaml
+
+from agentic.reasoning.signatures import BUILT_IN
+from agentic.types import Category
+
+_TABLE = BUILT_IN / "exit_codes.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class ExitMeaning:
+    """What one exit code of one program means."""
+
+    name: str
+    category: Category
+    confidence: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Program:
+    name: str
+    command: Any
+    codes: dict[int, ExitMeaning]
+
+
+def meaning(exit_code: int | None, command: str | None) -> ExitMeaning | None:
+    """Return what an exit code means: the program's own table first, then what every program shares."""
+    if exit_code is None or exit_code == 0:
+        return None
+    # Shells report 128+n, Python and systemd -n, Windows NTSTATUS as a signed number.
+    code = 128 - exit_code if -64 <= exit_code < 0 else exit_code
+    program_name = _program(command)
+    for program in _programs():
+        if program.command is None or (program_name and program.command.fullmatch(program_name)):
+            found = program.codes.get(code)
+            if found is not None:
+                return found
+    return None
+
+
+def _program(command: str | None) -> str:
+    """Return the program a command line starts, past assignments, wrappers and folders."""
+    words = (command or "")[:400].split()
+    for word in words:
+        bare = word.strip("\"'")
+        if re.match(r"^\w+=", bare) or bare.startswith("-") or bare.replace(".", "").rstrip("smhd").isdigit():
+            continue
+        name = bare.rsplit("/", 1)[-1]
+        if name in _WRAPPERS:
+            continue
+        return name
+    return ""
+
+
+_WRAPPERS = frozenset("sudo env nice ionice nohup exec time stdbuf setsid chronic flock doas unbuffer".split())
+
+
+@cache
+def _programs() -> tuple[_Program, ...]:
+    data = yaml.load(_TABLE.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    programs = []
+    for row in data["programs"]:
+        codes = {}
+        for code, (category, confidence, cause) in row["codes"].items():
+            name = f"{Path(_TABLE).stem}.{row['name']}_{code}"
+            codes[int(code)] = ExitMeaning(name, Category(category), int(confidence), str(cause))
+        command = re2.compile(row["command"]) if "command" in row else None
+        programs.append(_Program(row["name"], command, codes))
+    return tuple(programs)
