@@ -175,7 +175,7 @@ async def test_a_job_beyond_its_time_limit_leaves_no_process_behind(tmp_path: Pa
     script.write_text(
         "import os, signal, time\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        "print(os.getpid(), os.fork(), flush=True)\n"
+        "os.write(1, f'{os.getpid()} {os.fork()}\\n'.encode())\n"
         "time.sleep(60)\n"
     )
 
