@@ -51,9 +51,7 @@ async def get_root() -> Response:
 class _Files(StaticFiles):
     """Files whose folder has the version in its name never change; the others are asked for again."""
 
-    def file_response(
-        self, full_path: object, stat_result: object, scope: Scope, status_code: int = 200
-    ) -> Response:
+    def file_response(self, full_path: object, stat_result: object, scope: Scope, status_code: int = 200) -> Response:
         response = super().file_response(full_path, stat_result, scope, status_code)  # type: ignore[arg-type]
         versioned = "/vendor/" in scope["path"]
         response.headers["cache-control"] = "public, max-age=31536000, immutable" if versioned else "no-cache"

@@ -51,7 +51,7 @@ class Edge:
         scope["request_id"] = request_id.decode()
         head = method == "HEAD"
         if head:  # every GET answers HEAD as well; monitors ask that way
-            scope["method"] = "GET"
+            scope = {**scope, "method": "GET"}  # a copy: the server looks at its own to leave the body out
         status = 0
 
         async def answer(message: Message) -> None:

@@ -79,7 +79,7 @@ def create_app(
     for module in ROUTERS:
         app.include_router(module.router)
     install_docs(app)
-    install_openapi(app)
+    install_openapi(app, max_batch=settings.api.max_batch)
     install_problems(app)
     app.add_middleware(Edge, metrics=parts.metrics)
     return app
@@ -89,7 +89,9 @@ def _operation_id(route: APIRoute) -> str:
     return route.name
 
 
-def _lifespan(store: Store, backing: Backing | None, tune_gc: bool) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    store: Store, backing: Backing | None, tune_gc: bool
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if backing is not None:
@@ -140,13 +142,15 @@ async def _keep_opening(store: Store) -> None:
 
 def _from_configuration() -> FastAPI:
     """Make the app that `uvicorn api.main:app` serves, from `config.yaml` and the environment."""
-    from agentic.digest.redaction import Redactor as SecretRedactor
     from config import load_settings
+
+    settings = load_settings()
+
+    from agentic.digest.redaction import Redactor as SecretRedactor
     from store import Limits as StoreLimits
     from store import Store as RealStore
     from store.embedded import EmbeddedStore
 
-    settings = load_settings()
     embedded = EmbeddedStore(settings.data_dir()) if settings.redis.url == "embedded" else None
     queue = settings.queue
     store = RealStore(

@@ -75,9 +75,7 @@ def body_errors(problems: Sequence[Problem]) -> list[dict[str, str]]:
 
 def parameter_error(name: str, code: str, message: str) -> ApiProblem:
     """Make the answer for one wrong query parameter."""
-    return ApiProblem(
-        "invalid", f"{name}: {message}", errors=[{"parameter": name, "code": code, "message": message}]
-    )
+    return ApiProblem("invalid", f"{name}: {message}", errors=[{"parameter": name, "code": code, "message": message}])
 
 
 def problem_response(scope: Scope, problem: ApiProblem) -> Response:
@@ -104,9 +102,7 @@ async def _api_problem(request: Request, error: Exception) -> Response:
 
 async def _invalid_event(request: Request, error: Exception) -> Response:
     assert isinstance(error, InvalidEvent)
-    return problem_response(
-        request.scope, ApiProblem("invalid", str(error)[:1000], errors=body_errors(error.problems))
-    )
+    return problem_response(request.scope, ApiProblem("invalid", str(error)[:1000], errors=body_errors(error.problems)))
 
 
 async def _invalid_parameters(request: Request, error: Exception) -> Response:

@@ -109,9 +109,7 @@ async def submit_events(request: Request) -> Response:
     else:
         parsed, payloads = _read_batch(raw, kind, api)
     stored = iter(await api.store.enqueue_many(payloads) if payloads else ())
-    results = [
-        _rejected(item) if isinstance(item, InvalidEvent) else _accepted(item, next(stored)) for item in parsed
-    ]
+    results = [_rejected(item) if isinstance(item, InvalidEvent) else _accepted(item, next(stored)) for item in parsed]
     return await _batch_answer(api, results)
 
 
@@ -126,9 +124,7 @@ async def _batch_answer(api: Services, results: list[dict[str, Any]]) -> Respons
     count = Counter(result["status"] for result in results)
     if count["rejected"] == len(results):
         errors = [error for result in results for error in result["errors"]]
-        raise ApiProblem(
-            "invalid", "None of the events can be understood; nothing was stored.", errors=errors[:100]
-        )
+        raise ApiProblem("invalid", "None of the events can be understood; nothing was stored.", errors=errors[:100])
     headers = {}
     if count["full"]:
         wait = await api.store.retry_after_seconds()

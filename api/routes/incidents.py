@@ -18,9 +18,7 @@ router = APIRouter(tags=["incidents"])
 State = Literal["queued", "running", "delayed", "waiting", "done"]
 
 
-@router.get(
-    "/incidents", dependencies=[Known], responses=answers("invalid", "store-unavailable", model=IncidentPage)
-)
+@router.get("/incidents", dependencies=[Known], responses=answers("invalid", "store-unavailable", model=IncidentPage))
 async def list_incidents(
     request: Request,
     state: Annotated[State | None, Query(description="Default: all that are not done")] = None,
