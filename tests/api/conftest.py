@@ -342,7 +342,7 @@ def memory() -> MemoryBackend:
     return MemoryBackend()
 
 
-SETTINGS = Settings(api=ApiSettings(max_body_bytes=64 * 1024, max_log_bytes=16 * 1024, max_batch=20))
+SETTINGS = Settings(api=ApiSettings(max_body_bytes=160 * 1024, max_log_bytes=16 * 1024, max_batch=20))
 
 
 def make_app(store: Any) -> FastAPI:

@@ -17,6 +17,7 @@ import pytest
 
 import api.body
 import api.main
+from agentic.errors import ConfigError
 from api.main import create_app
 from api.metrics import GAUGES, TOTALS
 from api.problems import TITLES
@@ -280,6 +281,32 @@ async def test_the_store_is_opened_at_start_and_closed_at_the_end(memory: Any) -
     assert memory.store.closed == 1
 
 
+async def test_what_the_store_runs_on_is_stopped_even_when_the_start_fails(memory: Any) -> None:
+    class Server:
+        running = False
+
+        def start(self) -> None:
+            self.running = True
+
+        def stop(self) -> None:
+            self.running = False
+
+    async def look_and_refuse() -> None:
+        assert server.running
+        raise ConfigError("no")
+
+    server = Server()
+    app = create_app(Settings(), memory.store, backing=server)
+    async with app.router.lifespan_context(app):
+        assert server.running
+    assert not server.running
+    memory.store.open = look_and_refuse
+    app = create_app(Settings(), memory.store, backing=server)
+    with pytest.raises(ConfigError):
+        await app.router.lifespan_context(app).__aenter__()
+    assert not server.running
+
+
 async def test_the_service_starts_before_its_store_and_finds_it_later(
     memory: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,6 +321,28 @@ async def test_the_service_starts_before_its_store_and_finds_it_later(
             await asyncio.sleep(0.1)
             assert memory.store.opened == 1
             assert (await client.get("/readyz")).status_code == 200
+
+
+async def test_a_store_that_cannot_be_used_stops_the_start_with_a_sentence(memory: Any) -> None:
+    async def refuse() -> None:
+        raise ConfigError("the store may drop events: set maxmemory-policy to noeviction")
+
+    async def receive() -> Any:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    sent: list[Any] = []
+    memory.store.open = refuse
+    with pytest.raises(ConfigError):
+        await create_app(Settings(), memory.store)({"type": "lifespan", "state": {}}, receive, send)
+    assert sent == [
+        {
+            "type": "lifespan.startup.failed",
+            "message": "the store may drop events: set maxmemory-policy to noeviction",
+        }
+    ]
 
 
 def test_a_wrong_configuration_ends_the_start_with_its_lines_and_78(tmp_path: Path) -> None:
