@@ -167,8 +167,6 @@ def flush(
     except (SpoolBusy, OSError) as error:
         complain(str(error))
         raise typer.Exit(1) from None
-    finally:
-        api.close()
     for reason in flushed.rejected:
         complain(f"refused: {reason}")
     print(f"{flushed.sent} sent, {len(flushed.rejected)} refused")

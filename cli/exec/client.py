@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
-from urllib.parse import urlsplit
+import contextlib
+import socket
+from urllib.parse import SplitResult, urlsplit
 
 _RETRY_LATER = frozenset({408, 425, 429})
+_MOST_ANSWER = 64 * 1024
+_HEADERS = {"Content-Type": "application/json", "User-Agent": "autoremedy-exec", "Connection": "close"}
 
 
 class Unreachable(Exception):
@@ -17,20 +20,21 @@ class Refused(Exception):
 
 
 class Api:
-    """One connection to the API, opened when it is needed and kept."""
+    """The API at one address."""
 
     def __init__(self, url: str, timeout_seconds: float = 10.0) -> None:
         self.url = url
         self._timeout = timeout_seconds
-        self._connection: http.client.HTTPConnection | None = None
-        self._prefix = ""
 
     def send(self, body: bytes) -> None:
         """Post one event; raises Unreachable or Refused."""
         try:
-            status, answer = self._post("/event", body)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            self.close()
+            parts = urlsplit(self.url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError(f"{self.url!r} is not an http:// or https:// address")
+            post = _post_secure if parts.scheme == "https" else _post_plain
+            status, answer = post(parts, parts.path.rstrip("/") + "/event", body, self._timeout)
+        except (OSError, ValueError) as error:
             raise Unreachable(str(error) or type(error).__name__) from error
         if 200 <= status < 300:
             return
@@ -39,33 +43,43 @@ class Api:
             raise Refused(reason)
         raise Unreachable(f"it answered {reason[:200]}")
 
-    def _post(self, path: str, body: bytes) -> tuple[int, bytes]:
-        fresh = self._connection is None
-        connection = self._connection = self._connection or self._connect()
-        headers = {"Content-Type": "application/json", "User-Agent": "autoremedy-exec"}
-        try:
-            connection.request("POST", self._prefix + path, body, headers)
-            response = connection.getresponse()
-        except (ConnectionError, http.client.HTTPException):
-            self.close()
-            if fresh:
-                raise
-            return self._post(path, body)  # the kept connection was closed meanwhile; an event may come twice
-        answer = response.read(1 << 16)
-        if response.will_close or not response.isclosed():
-            self.close()
-        return response.status, answer
 
-    def _connect(self) -> http.client.HTTPConnection:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{self.url!r} is not an http:// or https:// address")
-        self._prefix = parts.path.rstrip("/")
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        return kind(parts.hostname, parts.port, timeout=self._timeout)
+def _post_plain(parts: SplitResult, path: str, body: bytes, timeout: float) -> tuple[int, bytes]:
+    """Post over HTTP/1.0, where an answer ends with the connection; http.client would cost 20 ms of every run."""
+    head = [f"POST {path} HTTP/1.0", f"Host: {parts.netloc.rpartition('@')[2]}", f"Content-Length: {len(body)}"]
+    head += [f"{name}: {value}" for name, value in _HEADERS.items()]
+    request = "\r\n".join([*head, "", ""]).encode("ascii", "strict") + body
+    answer = b""
+    with socket.create_connection((parts.hostname, parts.port or 80), timeout) as connection:
+        # It may refuse before it has read everything; then its answer says why.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.sendall(request)
+        while len(answer) < _MOST_ANSWER and not _is_whole(answer) and (piece := connection.recv(_MOST_ANSWER)):
+            answer += piece
+    start, _, rest = answer.partition(b"\r\n\r\n")
+    version, _, status = start.partition(b"\r\n")[0].partition(b" ")
+    if not version.startswith(b"HTTP/") or not status[:3].isdigit():
+        raise ValueError("it does not answer in HTTP")
+    return int(status[:3]), rest
 
-    def close(self) -> None:
-        """Close the connection, if there is one."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+
+def _is_whole(answer: bytes) -> bool:
+    """Say whether all that was announced is there; a server may keep the connection open against our wish."""
+    head, found, body = answer.partition(b"\r\n\r\n")
+    length = head.lower().partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0].strip()
+    return bool(found) and length.isdigit() and len(body) >= int(length)
+
+
+def _post_secure(parts: SplitResult, path: str, body: bytes, timeout: float) -> tuple[int, bytes]:
+    import http.client
+
+    assert parts.hostname
+    connection = http.client.HTTPSConnection(parts.hostname, parts.port, timeout=timeout)
+    try:
+        connection.request("POST", path, body, _HEADERS)
+        response = connection.getresponse()
+        return response.status, response.read(_MOST_ANSWER)
+    except http.client.HTTPException as error:
+        raise ValueError(f"it does not answer in HTTP ({type(error).__name__})") from error
+    finally:
+        connection.close()

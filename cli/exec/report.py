@@ -23,6 +23,8 @@ class Report:
         self.made_at_ns = time.time_ns()
         self.event_id = f"exec-{self.made_at_ns:x}-{os.urandom(6).hex()}"
         self.fields = {"event_id": self.event_id, **fields}
+        self.matters = fields["status"] != "started"
+        """The last report of a run says all that the first did, so the first need not survive a power cut."""
         self.settled = threading.Event()
 
     def body(self) -> bytes:
@@ -100,7 +102,7 @@ class Reporter:
 
     def _keep(self, report: Report, body: bytes, why: str) -> None:
         try:
-            dropped = self._spool.put(report.event_id, body, report.made_at_ns)
+            dropped = self._spool.put(report.event_id, body, report.made_at_ns, durable=report.matters)
         except OSError as error:
             self.trouble.append(
                 f"the report of this run is lost: {self.url}: {why}; and it cannot be kept: {error}"

@@ -43,16 +43,16 @@ class Spool:
         self._max_files = max_files
         self._max_bytes = max_bytes
 
-    def put(self, event_id: str, body: bytes, made_at_ns: int) -> int:
+    def put(self, event_id: str, body: bytes, made_at_ns: int, *, durable: bool = True) -> int:
         """Keep an event and return how many older ones had to go; keeping the same event again changes nothing.
 
-        Raises OSError when no folder can be used.
+        A durable one survives a power cut. Raises OSError when no folder can be used.
         """
         problem: OSError | None = None
         for folder in self._folders:
             try:
                 _make_ours(folder)
-                _write(folder, f"{made_at_ns:020d}-{event_id}.json", body)
+                _write(folder, f"{made_at_ns:020d}-{event_id}.json", body, durable=durable)
             except OSError as error:
                 problem = problem or error
             else:
@@ -164,19 +164,22 @@ def _events_in(folder: Path) -> list[Path]:
         return []
 
 
-def _write(folder: Path, name: str, body: bytes) -> None:
-    """Write a file so that it is there whole, also after a power cut, or not at all."""
+def _write(folder: Path, name: str, body: bytes, *, durable: bool = True) -> None:
+    """Write a file so that it is there whole or not at all; a durable one also after a power cut."""
     temporary = folder / f".{name}.{os.getpid()}"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(body)
             file.flush()
-            os.fsync(descriptor)
+            if durable:
+                os.fsync(descriptor)
         temporary.rename(folder / name)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    if not durable:
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
