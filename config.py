@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from agentic.errors import ConfigError
 from settings.checks import semantic_problems
@@ -16,7 +17,7 @@ from settings.explain import validated
 from settings.models import Settings
 from settings.source import put_environment, read_yaml
 
-__all__ = ["Settings", "load_settings"]
+__all__ = ["Settings", "load_settings", "worker_environment"]
 
 ENV_PREFIX = "AUTOREMEDY_"
 ENV_NOT_SETTINGS = frozenset({"CONFIG", "URL", "SPOOL", "LINEAGE", "ATTEMPT", "EVENT_ID", "JOB_ID", "RUN_ID"})
@@ -30,11 +31,16 @@ SHORT_NAMES = {
 }
 
 
-def load_settings(path: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+def load_settings(
+    path: str | Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    also: Mapping[str, Any] | None = None,
+) -> Settings:
     """Read and check the settings.
 
     `path` defaults to `AUTOREMEDY_CONFIG`, else `./config.yaml`; where that default file is absent the
-    built-in settings hold. Raises ConfigError with every problem on a line of its own.
+    built-in settings hold. `also` adds jobs and actions that the file does not name (the fault lab's).
+    Raises ConfigError with every problem on a line of its own.
     """
     environ = os.environ if environ is None else environ
     file = Path(path or environ.get("AUTOREMEDY_CONFIG") or "config.yaml")
@@ -49,6 +55,7 @@ def load_settings(path: str | Path | None = None, environ: Mapping[str, str] | N
         raise ConfigError(f"{file}: cannot be read: {error}") from error
     source = read_yaml(text, file.name if file.parent == Path() else str(file), environ)
     put_environment(source, environ, ENV_PREFIX, ENV_NOT_SETTINGS, SHORT_NAMES)
+    _add(source.data, also or {})
     settings = validated(source)
     if settings is not None:
         for where, message in semantic_problems(settings):
@@ -57,3 +64,18 @@ def load_settings(path: str | Path | None = None, environ: Mapping[str, str] | N
         raise ConfigError("\n".join(source.problems))
     settings.__dict__["_base_dir"] = str(file.resolve().parent)
     return settings
+
+
+def _add(data: dict[str, Any], also: Mapping[str, Any]) -> None:
+    """Add jobs and actions; what the file itself says of one of that name wins."""
+    jobs = data.setdefault("jobs", []) if also else []
+    if isinstance(jobs, list):
+        named = {job.get("id") for job in jobs if isinstance(job, dict)}
+        jobs.extend(job for job in also.get("jobs", []) if job["id"] not in named)
+    if also and isinstance(data.get("actions") or {}, dict):
+        data["actions"] = {**also.get("actions", {}), **(data.get("actions") or {})}
+
+
+def worker_environment() -> dict[str, str]:
+    """Return the worker's own environment; the command effector takes only a few names from it."""
+    return dict(os.environ)

@@ -8,15 +8,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from agentic.types import (
     Action,
     Decision,
+    Diagnosis,
     Event,
     HistoryRecord,
     Job,
+    Line,
     LogDigest,
     Outcome,
     OutcomeStatus,
@@ -54,11 +57,17 @@ class EffectRequest:
     action: Action
     event: Event
     job: Job
-    step: int
+    step: str
     key: str
     """Idempotency key, the same each time this step of this incident is ordered."""
     params: Mapping[str, str] = field(default_factory=dict)
     dry_run: bool = False
+    diagnosis: Diagnosis | None = None
+    """What is believed to be the cause; only for telling people, never for deciding what to run."""
+    evidence: tuple[Line, ...] = ()
+    """The lines that prove it, with their text."""
+    outcomes: tuple[Outcome, ...] = ()
+    """What the earlier steps of the plan did."""
 
     @property
     def timeout_seconds(self) -> float:
@@ -87,6 +96,16 @@ class EffectResult:
     def unknown(cls, detail: str) -> EffectResult:
         """Nobody can tell whether the effect happened."""
         return cls(OutcomeStatus.UNKNOWN, detail)
+
+    @classmethod
+    def refused(cls, detail: str) -> EffectResult:
+        """Nothing was done, because doing it would not have been safe."""
+        return cls(OutcomeStatus.REFUSED, detail)
+
+    @classmethod
+    def rehearsed(cls, detail: str) -> EffectResult:
+        """Nothing was done, because only a dry run was asked for; the detail says what would have been."""
+        return cls(OutcomeStatus.DRY_RUN, detail)
 
 
 class Effector(ABC):
@@ -133,9 +152,20 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """The incident was put aside until it is due; another worker may go on with it."""
+    """The incident is to be put aside until it is due; any worker may then go on with it."""
 
-    due_in_seconds: float
+    wait_seconds: float
+    watch_job: bool = False
+    """Also go on as soon as the job reports a success."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the guard must know of the moment: who paused, and how much of the hour's budget is used."""
+
+    paused_by: str | None = None
+    job_actions: int = 0
+    all_actions: int = 0
 
 
 class Incident(ABC):
@@ -146,6 +176,8 @@ class Incident(ABC):
 
     event: Event
     deliveries: int
+    begun_at: datetime
+    """When this worker took the incident in hand."""
     progress: Mapping[str, Any]
     """What earlier deliveries already worked out (digest, diagnosis, plan …), as plain JSON."""
 
@@ -154,12 +186,16 @@ class Incident(ABC):
         """Store what has been worked out, so that a successor need not do it again."""
 
     @abstractmethod
-    async def begin(self, step: int, action: Action) -> Begin:
+    async def begin(self, step: str, action: Action) -> Begin:
         """Store the intention to act and answer whether to go; never GO twice for a non-idempotent step."""
 
     @abstractmethod
-    async def result(self, step: int, outcome: Outcome) -> None:
-        """Store what the step did."""
+    async def result(self, step: str, outcome: Outcome, *, never_sent: bool = False) -> None:
+        """Store what the step did; `never_sent` takes the intention back, since nothing can have happened."""
+
+    @abstractmethod
+    async def usage(self) -> Usage:
+        """Return what the guard must know of this moment."""
 
     @abstractmethod
     async def is_open(self, event_id: str) -> bool:

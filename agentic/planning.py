@@ -16,9 +16,7 @@ ESCALATE = Action(
     timeout_seconds=60,
 )
 NOTIFY = ESCALATE.model_copy(update={"name": "notify", "kind": ActionKind.NOTIFY})
-NO_OP = Action(
-    name="no_op", kind=ActionKind.NO_OP, description="Nothing to do", risk=Risk.OBSERVE, idempotent=True
-)
+NO_OP = Action(name="no_op", kind=ActionKind.NO_OP, description="Nothing to do", risk=Risk.OBSERVE, idempotent=True)
 BUILT_IN = {action.name: action for action in (ESCALATE, NOTIFY, NO_OP)}
 BUILT_IN_NAMES = frozenset({*BUILT_IN, "rerun"})
 RERUN_KINDS = frozenset(
@@ -63,15 +61,13 @@ class Planner:
 
     def __init__(self, actions: Mapping[str, Action], playbooks: Mapping[Category, tuple[str, ...]]) -> None:
         self._actions = dict(actions)
-        self._by_kind: dict[ActionKind, Action] = {}
-        for action in actions.values():
-            self._by_kind.setdefault(action.kind, action)
         self._playbooks = {**DEFAULT_PLAYBOOKS, **playbooks}
 
     def menu(self, job: Job) -> dict[str, Action]:
         """Return every action that exists for a job: built in, its rerun, and the declared ones."""
         reruns = [job.rerun] if job.rerun else []
-        return {action.name: action for action in (*BUILT_IN.values(), *reruns, *self._actions.values())}
+        declared = [action for action in self._actions.values() if action.serves(job.id)]
+        return {action.name: action for action in (*BUILT_IN.values(), *reruns, *declared)}
 
     def plan(self, decision: Decision, job: Job) -> tuple[Action, ...]:
         """Return the actions a decision calls for, in order, each at most once.
@@ -98,10 +94,12 @@ class Planner:
         if name == "rerun":
             return job.rerun
         if name in self._actions:
-            return self._actions[name]
+            action = self._actions[name]
+            return action if action.serves(job.id) else None
         kind = ActionKind(name)
-        if kind in self._by_kind:
-            return self._by_kind[kind]
+        for action in self._actions.values():
+            if action.kind is kind and action.serves(job.id):
+                return action
         if kind is ActionKind.ESCALATE_TO_HUMAN:
             return ESCALATE
         if kind in RERUN_KINDS and job.rerun is not None and kind is not ActionKind.RERUN_ON_OTHER_NODE:

@@ -213,11 +213,17 @@ class Action(Frozen):
     """What the effector needs (argv, url …), exactly as written in the configuration."""
     params: dict[str, str] = Field(default_factory=dict)
     """Declared parameters: name to the RE2 pattern its whole value must match."""
+    jobs: tuple[str, ...] = ()
+    """The jobs it may be used for; empty means every job."""
     risk: Risk = Risk.RISKY
     idempotent: bool = False
     timeout_seconds: float = 60.0
     undo: str | None = None
     verify: Check | None = None
+
+    def serves(self, job_id: str) -> bool:
+        """Say whether the operator declared this action for that job."""
+        return not self.jobs or job_id in self.jobs
 
 
 class Job(Frozen):

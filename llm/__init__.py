@@ -1,1 +1,21 @@
-"""Client for OpenAI-compatible model servers; imports nothing else of the project."""
+"""A client for local model servers that speak OpenAI's protocol: LM Studio, Ollama, llama.cpp, vLLM."""
+
+from llm.breaker import Breaker
+from llm.client import ChatClient, Check, Completion, Message
+from llm.errors import Kind, LlmError, Usage
+from llm.preflight import ServerState
+from llm.tokens import TokenEstimate, estimate_tokens
+
+__all__ = [
+    "Breaker",
+    "ChatClient",
+    "Check",
+    "Completion",
+    "Kind",
+    "LlmError",
+    "Message",
+    "ServerState",
+    "TokenEstimate",
+    "Usage",
+    "estimate_tokens",
+]

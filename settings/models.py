@@ -71,6 +71,9 @@ class WorkerSettings(Section):
 
     concurrency: Count = Field(32, description="Events in hand at once")
     id: str | None = Field(None, description="Name of this worker; default: host and process id")
+    heartbeat_file: str | None = Field(
+        None, description="Touched after each heartbeat that the store took; health checks look at its age"
+    )
 
 
 class LlmSettings(Section):
@@ -100,9 +103,7 @@ class EffectorCall(Section):
     headers: dict[str, str] | None = Field(None, description="http: extra headers")
     json_body: dict[str, Any] | None = Field(None, alias="json", description="http: JSON body")
     expect_status: list[int] | None = Field(None, description="http: statuses that mean success; default any 2xx")
-    delay_seconds: Seconds | None = Field(
-        None, description="rerun: wait this long first; doubles with each attempt"
-    )
+    delay_seconds: Seconds | None = Field(None, description="rerun: wait this long first; doubles with each attempt")
     channels: list[str] | None = Field(None, description="notify: names of channels; default all")
     settings: dict[str, Any] | None = Field(None, description="Whatever an effector of your own needs")
     timeout_seconds: Seconds = 60
@@ -117,7 +118,17 @@ class EffectorCall(Section):
         return {**written, **(self.settings or {})}
 
 
-_BESIDE_THE_CALL = ("kind", "description", "risk", "idempotent", "undo", "verify", "params", "within_seconds")
+_BESIDE_THE_CALL = (
+    "kind",
+    "description",
+    "risk",
+    "idempotent",
+    "jobs",
+    "undo",
+    "verify",
+    "params",
+    "within_seconds",
+)
 
 
 class CheckSettings(EffectorCall):
@@ -142,6 +153,7 @@ class ActionSettings(EffectorCall):
     description: str = Field("", description="What a person reads before approving")
     risk: Risk = Field(Risk.RISKY, description="observe | safe | risky")
     idempotent: bool = Field(False, description="true only if running it twice does no harm")
+    jobs: list[str] = Field(default_factory=list, description="The only jobs it may be used for; empty = every job")
     undo: str | None = Field(None, description="Name of the action that takes this one back")
     verify: CheckSettings | None = None
     params: dict[str, str] = Field(
@@ -157,6 +169,7 @@ class ActionSettings(EffectorCall):
             effector=self.effector,
             settings=self.call_settings(),
             params=self.params,
+            jobs=tuple(self.jobs),
             risk=self.risk,
             idempotent=self.idempotent,
             timeout_seconds=self.timeout_seconds,
@@ -207,9 +220,7 @@ class PolicySettings(Section):
     max_actions_per_job_per_hour: int = Field(6, ge=0)
     max_actions_per_hour: int = Field(60, ge=0)
     max_reruns_per_failure: int = Field(3, ge=0, description="Reruns of one failure, counted across run ids")
-    min_confidence: int = Field(
-        70, ge=0, le=100, description="Of a model-made diagnosis, for acting without a person"
-    )
+    min_confidence: int = Field(70, ge=0, le=100, description="Of a model-made diagnosis, for acting without a person")
     freeze: list[dict[str, Any]] = Field(default_factory=list, description="Maintenance windows")
 
 
@@ -287,6 +298,17 @@ class Settings(Section):
     def data_dir(self) -> Path:
         """The embedded store's folder, absolute."""
         return (self.base_dir() / self.redis.data_dir).resolve()
+
+    def store_limits(self) -> dict[str, float]:
+        """Return the bounds of the store by the names it knows."""
+        return {
+            "lease_seconds": self.queue.lease_seconds,
+            "max_waiting": self.queue.max_length,
+            "max_deliveries": self.queue.max_deliveries,
+            "max_dead": self.queue.max_dead,
+            "max_history": self.history.max_length,
+            "dedup_days": self.queue.dedup_days,
+        }
 
     def declared_actions(self) -> dict[str, Action]:
         """Return the operator's actions as the core knows them."""

@@ -1,0 +1,326 @@
+"""Carrying out a plan: guard, effect journal, effect, check; what cannot wait in memory is put aside."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from agentic.contracts import BeginAnswer, Deferred, Effector, EffectRequest, EffectResult, Incident
+from agentic.errors import EffectorError
+from agentic.guard import GuardInput, rule
+from agentic.planning import RERUN_KINDS, TELLING_KINDS
+from agentic.registry import call
+from agentic.types import (
+    Action,
+    ActionKind,
+    Decision,
+    Job,
+    LogDigest,
+    Mode,
+    Outcome,
+    OutcomeStatus,
+    RecordStatus,
+    Step,
+    Verdict,
+    Verification,
+    VerificationStatus,
+    utc_now,
+)
+from agentic.verification import Verifier
+
+log = structlog.get_logger()
+
+BACKOFF_FIRST_SECONDS = 30.0
+BACKOFF_LONGEST_SECONDS = 900.0
+WAITING_KINDS = frozenset({ActionKind.RETRY_WITH_BACKOFF, ActionKind.WAIT_FOR_DEPENDENCY_THEN_RERUN})
+
+
+@dataclass(frozen=True, slots=True)
+class ActingLimits:
+    """The operator's bounds on acting without a person."""
+
+    per_job_per_hour: int = 6
+    per_hour: int = 60
+    reruns_per_failure: int = 3
+    min_confidence: int = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """What became of a plan."""
+
+    plan: tuple[Step, ...]
+    outcomes: tuple[Outcome, ...]
+    verification: Verification | None
+    status: RecordStatus
+    reason: str
+
+
+@dataclass(slots=True)
+class Course:
+    """One plan under way."""
+
+    incident: Incident
+    job: Job
+    digest: LogDigest
+    decision: Decision
+    outcomes: list[Outcome]
+    verification: Verification | None = None
+    broken: bool = False
+    """A remedy did not happen, so that a rerun right after it would fail again."""
+
+    @property
+    def healed(self) -> bool:
+        return self.verification is not None and self.verification.status is VerificationStatus.VERIFIED
+
+
+class Actor:
+    """Carries out plans."""
+
+    def __init__(self, effectors: Mapping[str, Effector], limits: ActingLimits) -> None:
+        self._effectors = effectors
+        self._limits = limits
+        self._verifier = Verifier(effectors)
+
+    async def carry_out(
+        self,
+        incident: Incident,
+        job: Job,
+        digest: LogDigest,
+        decision: Decision,
+        actions: Sequence[Action],
+        judged_wrong: Mapping[str, str],
+    ) -> Acted | Deferred:
+        """Rule on every action, run what may run, check that it helped."""
+        course = Course(incident, job, digest, decision, [])
+        plan = await self._rule(course, actions, judged_wrong)
+        if any(step.decision is Verdict.AUTO and step.kind not in TELLING_KINDS for step in plan):
+            await incident.save(stage="acting", decision=decision, diagnosis=decision.diagnosis)
+        for number, (step, action) in enumerate(zip(plan, actions, strict=True)):
+            following = actions[number + 1] if number + 1 < len(actions) else None
+            waits = await self._take(course, step, action, following)
+            if waits is not None:
+                return waits
+        status, reason = conclude(job.mode, plan, course)
+        return Acted(plan, tuple(course.outcomes), course.verification, status, reason)
+
+    async def _rule(self, course: Course, actions: Sequence[Action], judged: Mapping[str, str]) -> tuple[Step, ...]:
+        usage = await course.incident.usage()
+        event, job, diagnosis = course.incident.event, course.job, course.decision.diagnosis
+        steps = []
+        for number, action in enumerate(actions, 1):
+            ruling = rule(
+                GuardInput(
+                    is_failure=event.status.is_failure,
+                    mode=job.mode,
+                    action=action,
+                    safe_to_rerun=job.safe_to_rerun,
+                    source=diagnosis.source,
+                    confidence=diagnosis.confidence,
+                    min_confidence=self._limits.min_confidence,
+                    job_actions=usage.job_actions,
+                    max_job_actions=self._limits.per_job_per_hour,
+                    all_actions=usage.all_actions,
+                    max_all_actions=self._limits.per_hour,
+                    reruns=(event.attempt or 1) - 1 if event.lineage else 0,
+                    max_reruns=self._limits.reruns_per_failure,
+                    paused_by=usage.paused_by,
+                    judged_wrong=judged.get(action.name),
+                )
+            )
+            steps.append(
+                Step(
+                    step=number,
+                    name=action.name,
+                    kind=action.kind,
+                    effector=action.effector,
+                    risk=action.risk,
+                    decision=ruling.verdict,
+                    reason=ruling.reason,
+                    preview=self._preview(course, action, str(number)),
+                )
+            )
+        return tuple(steps)
+
+    def _preview(self, course: Course, action: Action, step: str) -> str | None:
+        effector = self._effectors.get(action.effector or "")
+        return effector.preview(self._request(course, action, step)) if effector else None
+
+    def _request(self, course: Course, action: Action, step: str) -> EffectRequest:
+        event = course.incident.event
+        evidence = tuple(line for line in course.digest.excerpt if line.line in course.decision.diagnosis.evidence)
+        return EffectRequest(
+            action=action,
+            event=event,
+            job=course.job,
+            step=step,
+            key=f"{event.event_id}:{step}",
+            diagnosis=course.decision.diagnosis,
+            evidence=evidence,
+            outcomes=tuple(course.outcomes),
+        )
+
+    async def _take(self, course: Course, step: Step, action: Action, following: Action | None) -> Deferred | None:
+        """Take one step; returns a Deferred when the incident has to be put aside first."""
+        if step.kind is ActionKind.NO_OP:
+            course.outcomes.append(Outcome(step=step.step, name=step.name, status=OutcomeStatus.DONE))
+            return None
+        passed_over = _why_not(course, step)
+        if passed_over is not None:
+            course.outcomes.append(passed_over)
+            course.broken = course.broken or (step.kind not in TELLING_KINDS and not course.healed)
+            return None
+        outcome = await self._run(course, step, action)
+        if isinstance(outcome, Deferred):
+            return outcome
+        course.outcomes.append(outcome)
+        if step.kind in TELLING_KINDS:
+            return None
+        if outcome.status is not OutcomeStatus.DONE:
+            course.broken = True
+            return None
+        if following is not None and following.kind in RERUN_KINDS and action.kind not in RERUN_KINDS:
+            return None  # the rerun that follows will show whether this helped
+        proof = await self._verifier.verify(course.incident, course.job, action, str(step.step))
+        if isinstance(proof, Deferred):
+            return proof
+        course.verification = proof
+        return None
+
+    async def _run(self, course: Course, step: Step, action: Action) -> Outcome | Deferred:
+        """Run an action once; a rerun with backoff as often as the limit allows, with a growing wait before each."""
+        attempts = self._limits.reruns_per_failure if action.kind in WAITING_KINDS else 1
+        outcome = None
+        for attempt in range(1, max(1, attempts) + 1):
+            label = str(step.step) if attempt == 1 else f"{step.step}.{attempt}"
+            if action.kind in WAITING_KINDS:
+                waits = await self._back_off(course, step, action, attempt)
+                if waits is not None:
+                    return waits
+                if course.incident.progress.get("recovered_by"):
+                    detail = "not needed: the job succeeded while this waited"
+                    return Outcome(step=step.step, name=step.name, status=OutcomeStatus.DONE, detail=detail)
+            outcome = await self._once(course, step, action, label)
+            if outcome.status is not OutcomeStatus.FAILED:
+                break
+        assert outcome is not None
+        return outcome
+
+    async def _back_off(self, course: Course, step: Step, action: Action, attempt: int) -> Deferred | None:
+        waited = dict(course.incident.progress.get("waited", {}))
+        if waited.get(str(step.step), 0) >= attempt:
+            return None
+        first = float(action.settings.get("delay_seconds", BACKOFF_FIRST_SECONDS))
+        wait = min(first * 2 ** (attempt - 1), BACKOFF_LONGEST_SECONDS) * random.uniform(0.75, 1.25)  # noqa: S311
+        await course.incident.save(stage="waiting", waited={**waited, str(step.step): attempt})
+        return Deferred(wait, watch_job=True)
+
+    async def _once(self, course: Course, step: Step, action: Action, label: str) -> Outcome:
+        begin = await course.incident.begin(label, action)
+        if begin.answer is BeginAnswer.DONE and begin.outcome is not None:
+            return begin.outcome
+        if begin.answer is not BeginAnswer.GO:
+            return _not_begun(step, begin.answer, begin.detail)
+        started, clock = utc_now(), time.monotonic()
+        result, never_sent = await self._execute(self._request(course, action, label))
+        outcome = Outcome(
+            step=step.step,
+            name=step.name,
+            status=result.status,
+            detail=result.detail,
+            started_at=started,
+            duration_seconds=round(time.monotonic() - clock, 4),
+        )
+        await course.incident.result(label, outcome, never_sent=never_sent)
+        return outcome
+
+    async def _execute(self, request: EffectRequest) -> tuple[EffectResult, bool]:
+        """Carry out one request; what an effector breaks becomes its outcome, and says whether anything was sent."""
+        effector = self._effectors.get(request.action.effector or "")
+        if effector is None:
+            return EffectResult.failed(f"no effector is called {request.action.effector!r}"), True
+        try:
+            result: EffectResult = await call(effector.execute, request)
+        except EffectorError as error:
+            kind = EffectResult.failed if error.never_sent else EffectResult.unknown
+            return kind(str(error)), error.never_sent
+        except Exception as error:
+            log.exception("effector.crashed", effector=request.action.effector)
+            return EffectResult.unknown(f"the effector broke: {type(error).__name__}: {error}"[:500]), False
+        return result, False
+
+
+def _why_not(course: Course, step: Step) -> Outcome | None:
+    """Return the outcome of a step that is not to be run, or None."""
+    status, detail = OutcomeStatus.SKIPPED, ""
+    if course.healed:
+        detail = "not needed: the job is well again"
+    elif any(outcome.status is OutcomeStatus.UNKNOWN for outcome in course.outcomes) and step.kind not in TELLING_KINDS:
+        detail = "left alone: nobody can tell what an earlier step did"
+    elif step.decision is Verdict.PROPOSE:
+        detail = f"for a person to do: {step.reason}"
+    elif step.decision is Verdict.ASK:
+        detail = f"needs a person: {step.reason}"
+    elif step.decision is Verdict.REFUSE:
+        status, detail = OutcomeStatus.REFUSED, step.reason
+    elif step.kind in RERUN_KINDS and course.broken:
+        detail = "not run: the remedy before it did not happen, so the job would fail again"
+    elif step.kind in TELLING_KINDS and _helped_unchecked(course):
+        detail = "not needed: the remedy was carried out, and no check is declared"
+    else:
+        return None
+    return Outcome(step=step.step, name=step.name, status=status, detail=detail)
+
+
+def _helped_unchecked(course: Course) -> bool:
+    proof = course.verification
+    return proof is not None and proof.status is VerificationStatus.NOT_CONFIGURED
+
+
+def _not_begun(step: Step, answer: BeginAnswer, detail: str) -> Outcome:
+    if answer is BeginAnswer.UNKNOWN:
+        status = OutcomeStatus.UNKNOWN
+        text = "a worker that is gone had begun this and did not say how it ended; look before it is repeated"
+    elif answer is BeginAnswer.PAUSED:
+        status, text = OutcomeStatus.REFUSED, f"automatic actions are paused (by {detail})"
+    else:
+        of_whom = "of this job" if detail == "job" else "of all jobs"
+        status, text = OutcomeStatus.REFUSED, f"the limit of automatic actions {of_whom} per hour is reached"
+    return Outcome(step=step.step, name=step.name, status=status, detail=text)
+
+
+def conclude(mode: Mode, plan: Sequence[Step], course: Course) -> tuple[RecordStatus, str]:
+    """Say how the incident ended, in the words of the contract, with a sentence."""
+    by_name = {outcome.step: outcome for outcome in course.outcomes}
+    remedies = [step for step in plan if step.kind not in TELLING_KINDS]
+    done = [step for step in remedies if by_name[step.step].status is OutcomeStatus.DONE]
+    told = any(step.kind in TELLING_KINDS and step.kind is not ActionKind.NO_OP
+               and by_name[step.step].status is OutcomeStatus.DONE for step in plan)  # fmt: skip
+    proof = course.verification
+    if any(outcome.status is OutcomeStatus.UNKNOWN for outcome in course.outcomes):
+        unknown = next(o for o in course.outcomes if o.status is OutcomeStatus.UNKNOWN)
+        return RecordStatus.UNKNOWN, f"nobody can tell whether {unknown.name} happened: {unknown.detail}"
+    if course.healed:
+        return RecordStatus.RESOLVED, proof.how if proof else ""
+    if done and proof is not None and proof.status is VerificationStatus.NOT_CONFIGURED:
+        return RecordStatus.REMEDIATED, f"{_names(done)} carried out; no check is declared"
+    if not remedies and not told and all(step.kind is ActionKind.NO_OP for step in plan):
+        return RecordStatus.IGNORED, course.decision.diagnosis.root_cause
+    if mode is not Mode.AUTO and remedies and not done:
+        return RecordStatus.SUGGESTED, f"the job's mode is {mode}: {_names(remedies)} would be next"
+    if told:
+        why = proof.how if proof is not None else _first_reason(remedies, by_name)
+        return RecordStatus.ESCALATED, f"a person was told; {why}" if why else "a person was told"
+    return RecordStatus.SUGGESTED, _first_reason(remedies, by_name) or "nothing may be done here without a person"
+
+
+def _names(steps: Sequence[Step]) -> str:
+    return ", ".join(step.name for step in steps)
+
+
+def _first_reason(remedies: Sequence[Step], outcomes: Mapping[int, Outcome]) -> str:
+    return next((f"{step.name}: {outcomes[step.step].detail}" for step in remedies if outcomes[step.step].detail), "")

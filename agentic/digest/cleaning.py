@@ -1,0 +1,53 @@
+"""From bytes on a terminal to lines a person would see, with their numbers unchanged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\n]")
+_ESCAPE = re.compile(
+    r"\x1b\[[0-?]{0,64}[ -/]{0,16}[@-~]"  # CSI: colours, cursor movement
+    r"|\x1b[\]PX^_][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)?"  # OSC and the other strings: titles, links
+    r"|\x1b[ -/]{0,4}[0-~]?"
+    r"|\x9b[0-?]{0,64}[ -/]{0,16}[@-~]"
+)
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_OVERSTRIKE = re.compile(".\x08")
+
+
+def split_log(text: str) -> list[str]:
+    """Cut a log at its line ends (LF or CRLF); a lone CR stays within its line, as on a terminal."""
+    if not text:
+        return []
+    lines = text.removeprefix("\ufeff").split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines] if "\r" in text else lines
+
+
+def clean_lines(lines: Sequence[str]) -> list[str]:
+    """Return the lines without colours, control characters and overwritten progress bars."""
+    # Most logs are clean: one search of the whole text says so. The joining line breaks are looked at apart.
+    if not _ODD.search("\t".join(lines)):
+        return list(lines)
+    return [clean_line(line) if _ODD.search(line) else line for line in lines]
+
+
+def clean_line(line: str) -> str:
+    """Return one line as a person would see it once the terminal has come to rest."""
+    if "\x1b" in line or "\x9b" in line:
+        line = _ESCAPE.sub("", line)
+    if "\r" in line:
+        line = _after_carriage_returns(line)
+    if "\x08" in line:
+        line = _OVERSTRIKE.sub("", line)
+    return _CONTROL.sub(lambda m: " " if m[0] == "\n" else "", line)
+
+
+def _after_carriage_returns(line: str) -> str:
+    """Keep what a progress bar showed last; a message printed over it stands at the end."""
+    for part in reversed(line.split("\r")):
+        if part.strip():
+            return part
+    return ""

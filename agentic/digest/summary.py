@@ -1,0 +1,159 @@
+"""The digest of one log: signature, headline, excerpt and templates."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from agentic.digest.cleaning import clean_lines
+from agentic.digest.masking import mask, shape, strip_prefixes
+from agentic.digest.severity import severity
+from agentic.types import Line, LogDigest, Template
+
+_CHARACTERS_PER_TOKEN = 4
+_LONGEST_IN_EXCERPT = 400
+_LONGEST_HEADLINE = 300
+_SIGNIFICANT = 20
+_IN_SIGNATURE = 3
+_MOST_SHAPES = 3_000
+_MOST_TEMPLATES = 40
+_HEAD, _TAIL = 4, 12
+
+
+def digest_log(
+    lines: Sequence[str],
+    *,
+    exit_code: int | None = None,
+    command: str | None = None,
+    context: str = "",
+    budget_tokens: int = 2000,
+) -> LogDigest:
+    """Return what is worth reading in a log.
+
+    `context` is what else names the run (job and status): it counts in the signature of a log without any sign
+    of a failure, so that two silent jobs are not taken for the same incident.
+    """
+    cleaned = clean_lines(lines)
+    weighed = _weigh(cleaned)
+    best = _best_lines(weighed, cleaned)
+    headline = strip_prefixes(cleaned[best[0]]).strip()[:_LONGEST_HEADLINE] if best else _last_words(cleaned)
+    excerpt = _excerpt(cleaned, weighed, best, budget_tokens * _CHARACTERS_PER_TOKEN)
+    return LogDigest(
+        signature=_signature(cleaned, weighed, best, exit_code, command, context),
+        headline=headline,
+        excerpt=tuple(excerpt),
+        templates=_templates(cleaned, weighed),
+        total_lines=len(cleaned),
+        dropped_lines=len(cleaned) - len(excerpt),
+        lines=tuple(cleaned),
+    )
+
+
+class _Weighed:
+    """The severity of every line; lines of the same shape are looked at once."""
+
+    def __init__(self) -> None:
+        self.first: dict[str, int] = {}
+        self.count: Counter[str] = Counter()
+        self.shapes: list[str] = []
+        self.severity: dict[str, int] = {}
+
+    def of(self, line: int) -> int:
+        return self.severity.get(self.shapes[line], 0)
+
+
+def _weigh(lines: Sequence[str]) -> _Weighed:
+    weighed = _Weighed()
+    weighed.shapes = shape("\n".join(lines)).split("\n") if lines else []
+    weighed.count.update(weighed.shapes)
+    for number, form in enumerate(weighed.shapes):
+        if form not in weighed.first:
+            weighed.first[form] = number
+            weighed.severity[form] = severity(form)
+    return weighed
+
+
+def _best_lines(weighed: _Weighed, lines: Sequence[str]) -> list[int]:
+    """Return the first line of each failing shape, the most telling first."""
+    failing = [(form, weight) for form, weight in weighed.severity.items() if weight >= _SIGNIFICANT]
+    # Of equally strong signs the earliest is nearest to the cause.
+    failing.sort(key=lambda item: (-item[1], weighed.first[item[0]]))
+    return [weighed.first[form] for form, _ in failing]
+
+
+def _last_words(lines: Sequence[str]) -> str:
+    return next((strip_prefixes(line).strip()[:_LONGEST_HEADLINE] for line in reversed(lines) if line.strip()), "")
+
+
+def _signature(
+    lines: Sequence[str],
+    weighed: _Weighed,
+    best: Sequence[int],
+    exit_code: int | None,
+    command: str | None,
+    context: str,
+) -> str:
+    """Hash what the failure looks like, whichever order and however often its lines came."""
+    if best:
+        strongest = weighed.of(best[0])
+        candidates = {mask(lines[n]): weighed.of(n) for n in reversed(best[:50]) if weighed.of(n) >= strongest * 3 // 4}
+        order = sorted(candidates, key=lambda template: (-candidates[template], template))
+        return _hash(["failing", *order[:_IN_SIGNATURE]])
+    tail = [mask(line) for line in lines[-200:] if line.strip()][-_IN_SIGNATURE:]
+    run = [mask(command or ""), str(exit_code), context]
+    return _hash(["silent", *tail, *run])
+
+
+def _hash(parts: Iterable[str]) -> str:
+    return hashlib.blake2b("\n".join(parts).encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+def _templates(lines: Sequence[str], weighed: _Weighed) -> tuple[Template, ...]:
+    """Return the templates worth showing: those of failing lines first, then the most frequent."""
+    forms = sorted(weighed.count, key=lambda form: (-weighed.severity[form], -weighed.count[form]))
+    counts: dict[str, int] = {}
+    first: dict[str, int] = {}
+    for form in forms[: _MOST_TEMPLATES * 2]:
+        number = weighed.first[form]
+        if not lines[number].strip():
+            continue
+        template = mask(lines[number])
+        counts[template] = counts.get(template, 0) + weighed.count[form]
+        first[template] = min(first.get(template, number), number)
+    shown = list(counts)[:_MOST_TEMPLATES]
+    return tuple(Template(text=text[:_LONGEST_HEADLINE], count=counts[text], first_line=first[text]) for text in shown)
+
+
+def _excerpt(lines: Sequence[str], weighed: _Weighed, best: Sequence[int], budget: int) -> list[Line]:
+    """Choose numbered lines within a budget of characters: the telling ones with their surroundings first."""
+    chosen: dict[int, str] = {}
+    for number in _wanted(lines, weighed, best):
+        if number in chosen or not 0 <= number < len(lines) or not lines[number].strip():
+            continue
+        text = lines[number].rstrip()
+        if len(text) > _LONGEST_IN_EXCERPT:
+            text = text[: _LONGEST_IN_EXCERPT - 60] + " … " + text[-50:]
+        cost = len(text) + 8
+        if cost > budget:
+            continue
+        budget -= cost
+        chosen[number] = text
+        if budget < 40:
+            break
+    return [Line(line=number, text=chosen[number]) for number in sorted(chosen)]
+
+
+def _wanted(lines: Sequence[str], weighed: _Weighed, best: Sequence[int]) -> Iterable[int]:
+    """Name line numbers in the order in which they deserve room."""
+    total = len(lines)
+    yield from best[:5]
+    for number in best[:5]:
+        yield from (number - 1, number + 1, number + 2)
+    yield from range(total - 1, max(-1, total - 1 - _TAIL), -1)
+    yield from range(min(_HEAD, total))
+    yield from best[5:40]
+    for number in best[:8]:
+        yield from range(number - 6, number + 7)
+    yield from range(total - 1, max(-1, total - 80), -1)
+    yield from range(min(40, total))

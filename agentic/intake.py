@@ -1,0 +1,322 @@
+"""From bytes that anyone may have sent to an Event that everyone may rely on.
+
+Used by the API for what it is sent and by the worker for what was pushed straight onto the list. Nothing is
+guessed and nothing is dropped: a value of a wrong type is a problem with its JSON pointer, an unknown field is
+kept under `details`, and what is cut says so. Secrets are redacted here, before anything is stored.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+import jiter
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from agentic.errors import InvalidEvent, Problem
+from agentic.report import Report, pointer_part
+from agentic.types import Event
+
+__all__ = [
+    "Limits",
+    "Redactor",
+    "cap_log",
+    "event_from_mapping",
+    "event_to_json",
+    "load_event",
+    "parse_event",
+    "parse_events",
+    "parse_json",
+    "problems_of",
+]
+
+STAND_INS = ("log", "message", "description", "error")
+"""Entries of `details` that speak for a missing log, in the order in which they are read."""
+MAX_DETAIL_CHARS = 16 * 1024
+MAX_DETAILS_BYTES = 256 * 1024
+MAX_PROBLEMS = 50
+MAX_MESSAGE = 300
+
+
+class Redactor(Protocol):
+    """Replaces secrets; a second pass over its own output changes nothing."""
+
+    def text(self, text: str, /) -> str:
+        """Redact one text."""
+
+    def lines(self, lines: Sequence[str], /) -> list[str]:
+        """Redact the lines of one log; the number of lines stays the same."""
+
+    def value(self, value: Any, /) -> Any:
+        """Redact every text inside JSON data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large a report may be."""
+
+    max_body_bytes: int = 4 * 1024 * 1024
+    max_log_bytes: int = 1024 * 1024
+    max_batch: int = 1000
+
+
+def parse_event(body: bytes, limits: Limits, redactor: Redactor | None, now: datetime) -> Event:
+    """Read one report; raises InvalidEvent naming every field that is wrong."""
+    if len(body) > limits.max_body_bytes:
+        raise _invalid("", f"{len(body)} bytes; at most {limits.max_body_bytes} are taken", "too_large")
+    return _event(parse_json(body), len(body), limits, redactor, now)
+
+
+def parse_events(
+    body: bytes,
+    media: Literal["json", "ndjson"],
+    limits: Limits,
+    redactor: Redactor | None,
+    now: datetime,
+) -> list[Event | InvalidEvent]:
+    """Read many reports: a JSON array, or one JSON object per line.
+
+    A report that cannot be understood takes its place in the answer as InvalidEvent, its pointers beginning
+    with its index. Raises InvalidEvent only when the whole cannot be taken apart.
+    """
+    parsed: list[Event | InvalidEvent] = []
+    for index, (item, size) in enumerate(_items(body, media, limits)):
+        try:
+            value = parse_json(item) if isinstance(item, bytes) else item
+            parsed.append(_event(value, size, limits, redactor, now))
+        except InvalidEvent as error:
+            parsed.append(
+                InvalidEvent(tuple(Problem(f"/{index}{p.pointer}", p.message, p.code) for p in error.problems))
+            )
+    return parsed
+
+
+def load_event(raw: bytes, limits: Limits, redactor: Redactor | None, now: datetime) -> Event:
+    """Read a payload of the queue: an event that was accepted before, or a report that someone pushed there.
+
+    Only `event_to_json` writes `received_at`, as the last field; what has it was checked and redacted already.
+    """
+    if raw.startswith(b'{"event_id":"') and b'"received_at":"' in raw[-64:]:
+        try:
+            return Event.model_validate_json(raw)
+        except ValidationError:
+            pass  # looked like ours, is not: read it as anybody's report
+    return parse_event(raw, limits, redactor, now)
+
+
+def event_from_mapping(fields: Mapping[str, Any], limits: Limits, redactor: Redactor | None, now: datetime) -> Event:
+    """Read a report given as Python values (a sensor's); times may be datetimes."""
+    try:
+        body = json.dumps(dict(fields), allow_nan=False, default=_json_default).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _invalid("", f"cannot be written as JSON: {error}", "not_json") from error
+    return parse_event(body, limits, redactor, now)
+
+
+def event_to_json(event: Event) -> bytes:
+    """Write an event for the queue; always begins with `{"event_id":"…"`, which the claim script relies on."""
+    return event.__pydantic_serializer__.to_json(event)
+
+
+def parse_json(body: bytes) -> Any:
+    """Parse strict JSON; raises InvalidEvent for duplicate keys, NaN, half surrogates, bad UTF-8 and the rest."""
+    data = body.removeprefix(b"\xef\xbb\xbf")
+    if not data.strip():
+        raise _invalid("", "the body is empty; send a JSON document", "not_json")
+    try:
+        return jiter.from_json(data, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys")
+    except ValueError as error:
+        raise _invalid("", _why_not_json(data, str(error)), "not_json") from error
+
+
+def cap_log(lines: Sequence[str], max_bytes: int) -> tuple[str, ...]:
+    """Keep head and tail of a log that is too long, and say in a line of its own what was cut.
+
+    The tail gets three quarters of the room: what ended a job stands at the end.
+    """
+    if sum(map(len, lines)) * 4 + len(lines) <= max_bytes:  # cannot be longer, however it is encoded
+        return tuple(lines)
+    sizes = [len(line.encode()) + 1 for line in lines]
+    if sum(sizes) <= max_bytes:
+        return tuple(lines)
+    head, head_room = _take(lines, sizes, max_bytes // 4, 1)
+    tail, tail_room = _take(lines, sizes, max_bytes - max_bytes // 4, -1)
+    first, last = len(head), len(lines) - 1 - len(tail)
+    # A line that alone fills the room is cut inside; ordinary lines are kept whole or not at all.
+    if first < len(lines) and sizes[first] > 4096:
+        head.append(lines[first].encode()[:head_room].decode(errors="ignore"))
+    if last >= 0 and sizes[last] > 4096 and tail_room > 0:
+        tail.append(lines[last].encode()[-tail_room:].decode(errors="ignore"))
+    kept = sum(len(line.encode()) + 1 for line in (*head, *tail))
+    cut = (
+        f"[autoremedy: {sum(sizes) - kept} bytes cut here, lines {first} to {last} of {len(lines)}; "
+        f"at most {max_bytes} bytes of a log are kept]"
+    )
+    return (*head, cut, *reversed(tail))
+
+
+def _take(lines: Sequence[str], sizes: Sequence[int], room: int, step: Literal[1, -1]) -> tuple[list[str], int]:
+    """Take whole lines from one end while there is room; returns them and the room that is left."""
+    taken: list[str] = []
+    for line, size in zip(lines[::step], sizes[::step], strict=True):
+        if size > room:
+            break
+        taken.append(line)
+        room -= size
+    return taken, room
+
+
+def _items(body: bytes, media: Literal["json", "ndjson"], limits: Limits) -> list[tuple[Any, int]]:
+    """Take a batch apart into its reports (bytes where still to be parsed), each with its size in bytes."""
+    items: list[tuple[Any, int]]
+    if media == "ndjson":
+        rows = body.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+        items = [(row, len(row)) for row in rows if row.strip()]
+    else:
+        array = parse_json(body)
+        if not isinstance(array, list):
+            raise _invalid("", "a JSON array of events belongs here; one event goes to POST /event", "wrong_type")
+        items = [(item, len(body)) for item in array]
+    if not items:
+        raise _invalid("", "no events in it", "empty")
+    if len(items) > limits.max_batch:
+        raise _invalid("", f"{len(items)} events; at most {limits.max_batch} fit into one request", "too_many")
+    return items
+
+
+def _event(value: Any, size: int, limits: Limits, redactor: Redactor | None, now: datetime) -> Event:
+    if not isinstance(value, dict):
+        raise _invalid("", "an event is a JSON object", "wrong_type")
+    try:
+        report = Report.model_validate(value)
+    except ValidationError as error:
+        raise InvalidEvent(problems_of(error)) from None
+    details = _details(report)
+    log = report.log or _stand_in(details)
+    problems: list[Problem] = []
+    details = {key: _tidy(item, key, report, problems) for key, item in details.items()}
+    labels, command = report.labels, report.command
+    if redactor is not None:
+        # Before the cut: half of a key would no longer look like one.
+        log = redactor.lines(log)
+        details = redactor.value(details) if details else details
+        labels = redactor.value(labels) if labels else labels
+        command = redactor.text(command) if command else command
+    if size > MAX_DETAILS_BYTES and len(to_json(details)) > MAX_DETAILS_BYTES:
+        problems.append(Problem("/details", f"more than {MAX_DETAILS_BYTES} bytes as JSON", "too_large"))
+    if problems:
+        raise InvalidEvent(tuple(problems[:MAX_PROBLEMS]))
+    return Event(
+        event_id=report.event_id or new_event_id(now),
+        job_id=report.job_id,
+        status=report.status,
+        event_type=report.event_type or "job_issue",
+        log=cap_log(log, limits.max_log_bytes),
+        details=details,
+        run_id=report.run_id,
+        attempt=report.attempt,
+        exit_code=report.exit_code,
+        command=command,
+        host=report.host,
+        source=report.source,
+        labels=labels,
+        started_at=report.started_at,
+        finished_at=report.finished_at,
+        occurred_at=report.occurred_at,
+        duration_seconds=report.duration_seconds,
+        received_at=now,
+    )
+
+
+def new_event_id(now: datetime) -> str:
+    """Make an id that nobody else makes and that sorts by time."""
+    return f"ev_{int(now.timestamp() * 1000):012x}{secrets.token_hex(8)}"
+
+
+def _details(report: Report) -> dict[str, Any]:
+    """Return `details` with every unknown field of the report beside it; neither hides the other."""
+    details = dict(report.details)
+    for key, value in (report.model_extra or {}).items():
+        name = key
+        while name in details and details[name] != value:
+            name = f"event.{name}"
+        details[name] = value
+    return details
+
+
+def _stand_in(details: dict[str, Any]) -> Sequence[str]:
+    """Return what speaks for a missing log; `details.log` is moved, shorter texts stay where they are too."""
+    lines: list[str] = []
+    for name in STAND_INS:
+        found = Report.lines_of(details.get(name))
+        if found is None:
+            continue
+        lines.extend(found)
+        if name == "log":
+            del details[name]
+    return lines
+
+
+def _tidy(value: Any, key: str, report: Report, problems: list[Problem]) -> Any:
+    below = f"/details/{pointer_part(key)}" if key in report.details else f"/{pointer_part(key)}"
+    return _tidy_value(value, below, problems)
+
+
+def _tidy_value(value: Any, pointer: str, problems: list[Problem]) -> Any:
+    """Return JSON data with texts of bounded length; numbers beyond a float's range are problems."""
+    if isinstance(value, str):
+        return value if len(value) <= MAX_DETAIL_CHARS else _cut_text(value)
+    if isinstance(value, float) and value in (float("inf"), float("-inf")):
+        problems.append(Problem(pointer, "a number beyond the range of numbers", "out_of_range"))
+    if isinstance(value, dict):
+        return {k: _tidy_value(v, f"{pointer}/{pointer_part(k)}", problems) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_tidy_value(v, f"{pointer}/{index}", problems) for index, v in enumerate(value)]
+    return value
+
+
+def _cut_text(text: str) -> str:
+    half = MAX_DETAIL_CHARS // 2
+    return f"{text[:half]}\n[autoremedy: {len(text) - 2 * half} characters cut here]\n{text[-half:]}"
+
+
+def problems_of(error: ValidationError) -> tuple[Problem, ...]:
+    """Turn pydantic's errors into problems: one per field, with pointer, sentence and code."""
+    problems = []
+    for item in error.errors(include_url=False, include_input=False)[:MAX_PROBLEMS]:
+        pointer = "".join(f"/{pointer_part(str(part))}" for part in item["loc"])
+        pointer += str(item.get("ctx", {}).get("at", ""))
+        message = "required" if item["type"] == "missing" else item["msg"]
+        problems.append(Problem(pointer, message[:MAX_MESSAGE], item["type"]))
+    return tuple(problems)
+
+
+def _why_not_json(data: bytes, reason: str) -> str:
+    """Say in plain words why a body is not JSON."""
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return (
+            f"not valid UTF-8 at byte {error.start}; send text as UTF-8, undecodable bytes of a log replaced "
+            "(Python: errors='replace')"
+        )
+    if "surrogate" in reason or "hex escape" in reason:
+        reason = f"a \\u escape is half of a surrogate pair, which is no character ({reason})"
+    return f"not valid JSON: {reason}"[:MAX_MESSAGE]
+
+
+def _json_default(value: object) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, (tuple, set, frozenset)):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def _invalid(pointer: str, message: str, code: str) -> InvalidEvent:
+    return InvalidEvent((Problem(pointer, message, code),))

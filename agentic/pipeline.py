@@ -1,0 +1,169 @@
+"""The story of one event, from the report to its record. Read `handle` downwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from agentic.acting import Acted, Actor
+from agentic.contracts import Deferred, Incident, Memory, ReasoningModule
+from agentic.digest import digest_log
+from agentic.planning import Planner
+from agentic.reasoning.precedent import judged_wrong
+from agentic.records import write_record
+from agentic.registry import call
+from agentic.types import (
+    Category,
+    Decision,
+    Diagnosis,
+    HistoryRecord,
+    Job,
+    LogDigest,
+    RecordStatus,
+    Situation,
+)
+
+log = structlog.get_logger()
+
+CONFIDENT = 60
+"""Confidence from which an answer ends the chain of reasoning modules."""
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """Everything that one event's handling needs, wired once at start."""
+
+    jobs: Callable[[str], Job]
+    planner: Planner
+    chain: Sequence[tuple[str, ReasoningModule]]
+    actor: Actor
+    memory: Memory
+    worker: str = ""
+
+
+class Pipeline:
+    """Handles events; holds nothing of its own between two of them."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def handle(self, incident: Incident) -> HistoryRecord | Deferred:
+        """Take one event from its report to its record, or put it aside until something is due."""
+        event, job = incident.event, self._core.jobs(incident.event.job_id)
+        if not event.status.is_failure:
+            return self._record(incident, RecordStatus.IGNORED, reason=f"the run {event.status}; nothing to heal")
+        if event.lineage and await incident.is_open(event.lineage):
+            reason = f"this run was a remedy for {event.lineage}, whose incident goes on"
+            return self._record(incident, RecordStatus.IGNORED, reason=reason)
+
+        digest = self._digest(incident)
+        situation = Situation(
+            event=event,
+            digest=digest,
+            job=job,
+            precedents=tuple(await self._core.memory.recall(event, digest)),
+            menu=self._core.planner.menu(job),
+        )
+        decision, notes = await self._decide(incident, situation)
+        plan = self._core.planner.plan(decision, job)
+        acted = await self._core.actor.carry_out(
+            incident, job, digest, decision, plan, judged_wrong(situation.precedents)
+        )
+        if isinstance(acted, Deferred):
+            return acted
+        return self._record(
+            incident, acted.status, reason=acted.reason, digest=digest, decision=decision, acted=acted, notes=notes
+        )
+
+    def _digest(self, incident: Incident) -> LogDigest:
+        event = incident.event
+        return digest_log(event.log, exit_code=event.exit_code, command=event.command)
+
+    async def _decide(self, incident: Incident, situation: Situation) -> tuple[Decision, tuple[str, ...]]:
+        """Return what an earlier delivery decided, else the first confident answer of the chain."""
+        if "decision" in incident.progress:
+            return Decision.model_validate(incident.progress["decision"]), tuple(incident.progress.get("notes", ()))
+        best: Decision | None = None
+        notes: list[str] = []
+        for name, module in self._core.chain:
+            answer = await self._ask(name, module, situation.model_copy(update={"suspicion": best}), notes)
+            if answer is None:
+                continue
+            if best is None or answer.diagnosis.confidence > best.diagnosis.confidence:
+                best = answer
+            if best.diagnosis.confidence >= CONFIDENT:
+                break
+        return best or unknown(situation), tuple(notes)
+
+    async def _ask(self, name: str, module: ReasoningModule, situation: Situation, notes: list[str]) -> Decision | None:
+        """Ask one module; what it breaks or makes up is noted, and the chain goes on."""
+        try:
+            answer: Decision | None = await call(module.decide, situation)
+        except Exception as error:
+            log.exception("reasoning.failed", module=name, event_id=situation.event.event_id)
+            notes.append(f"{name} failed: {type(error).__name__}: {error}"[:300])
+            return None
+        if answer is None:
+            return None
+        if answer.note:
+            notes.append(f"{name}: {answer.note}"[:300])
+        unlisted = [action for action in answer.actions or () if action not in situation.menu]
+        if unlisted:
+            notes.append(f"{name} named {', '.join(unlisted)[:100]}, which is not on the menu; its answer was dropped")
+            return None
+        total = situation.digest.total_lines
+        lines = tuple(line for line in answer.diagnosis.evidence if 0 <= line < total)
+        if lines != answer.diagnosis.evidence:
+            diagnosis = answer.diagnosis.model_copy(update={"evidence": lines})
+            notes.append(f"{name} cited lines that the log does not have; they were dropped")
+            return answer.model_copy(update={"diagnosis": diagnosis})
+        return answer
+
+    def _record(
+        self,
+        incident: Incident,
+        status: RecordStatus,
+        *,
+        reason: str,
+        digest: LogDigest | None = None,
+        decision: Decision | None = None,
+        acted: Acted | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> HistoryRecord:
+        return write_record(
+            incident,
+            status,
+            worker=self._core.worker,
+            reason=reason,
+            digest=digest,
+            diagnosis=decision.diagnosis if decision else None,
+            acted=acted,
+            notes=notes,
+        )
+
+
+def unknown(situation: Situation) -> Decision:
+    """The honest answer when nothing is proved: unknown, gather and tell a person."""
+    headline = situation.digest.headline
+    cause = f"No known cause; the log says: {headline}" if headline else "The log does not contain the cause"
+    return Decision(diagnosis=Diagnosis(category=Category.UNKNOWN, root_cause=cause, confidence=0, source="none"))
+
+
+def as_memory(record: HistoryRecord) -> Mapping[str, Any] | None:
+    """Return what of a record is worth recalling when the same signature comes again."""
+    if record.digest is None or record.diagnosis is None or not record.digest.signature:
+        return None
+    verified = record.status is RecordStatus.RESOLVED
+    return {
+        "event_id": record.event_id,
+        "job_id": record.job_id,
+        "category": record.diagnosis.category,
+        "root_cause": record.diagnosis.root_cause,
+        "tried": [o.name for o in record.outcomes if o.status in ("done", "failed", "unknown")],
+        "status": record.status,
+        "verified": verified,
+        "at": record.finished_at,
+    }

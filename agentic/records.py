@@ -1,0 +1,54 @@
+"""From a handled incident to its history record."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from agentic.acting import Acted
+from agentic.contracts import Incident
+from agentic.types import Diagnosis, HistoryRecord, LogDigest, RecordStatus, utc_now
+
+
+def write_record(
+    incident: Incident,
+    status: RecordStatus,
+    *,
+    worker: str,
+    reason: str,
+    digest: LogDigest | None = None,
+    diagnosis: Diagnosis | None = None,
+    acted: Acted | None = None,
+    notes: tuple[str, ...] = (),
+) -> HistoryRecord:
+    """Build the one record of an event; times are seconds spent in each stage."""
+    now = utc_now()
+    event = incident.event
+    return HistoryRecord(
+        event_id=event.event_id,
+        job_id=event.job_id,
+        status=status,
+        event=event,
+        digest=digest,
+        diagnosis=diagnosis,
+        actions=acted.plan if acted else (),
+        outcomes=acted.outcomes if acted else (),
+        verification=acted.verification if acted else None,
+        reason=reason,
+        deliveries=max(1, incident.deliveries),
+        worker=worker,
+        received_at=event.received_at,
+        finished_at=now,
+        timings=_timings(incident, now, acted),
+        notes=notes,
+    )
+
+
+def _timings(incident: Incident, now: datetime, acted: Acted | None) -> dict[str, float]:
+    received, begun = incident.event.received_at, incident.begun_at
+    act = sum(outcome.duration_seconds for outcome in acted.outcomes) if acted else 0.0
+    return {
+        "queue": round(max(0.0, (begun - received).total_seconds()), 4),
+        "handle": round(max(0.0, (now - begun).total_seconds()), 4),
+        "act": round(act, 4),
+        "total": round(max(0.0, (now - received).total_seconds()), 4),
+    }

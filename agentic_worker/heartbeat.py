@@ -1,0 +1,112 @@
+"""Keeping the leases of what is in hand, from a thread that no slow handler can starve."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from agentic_worker.health import touch
+from store.lease import LeaseKeeper
+
+log = structlog.get_logger()
+
+
+class Heartbeat:
+    """Beats each third of the lease; says at once which incidents are lost.
+
+    A worker that cannot reach the store is fenced by its own monotonic clock before its leases end, since
+    the server's clock may run on while nobody answers.
+    """
+
+    def __init__(
+        self,
+        keeper: LeaseKeeper,
+        worker: str,
+        lease_seconds: float,
+        lost: Callable[[set[str]], None],
+        health_file: Path | None = None,
+    ) -> None:
+        self._keeper = keeper
+        self._worker = worker
+        self._lease = lease_seconds
+        self._lost = lost
+        self._health_file = health_file
+        self._held: dict[str, tuple[str, float]] = {}
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = False
+        self.about: Mapping[str, Any] = {}
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Begin to beat."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Beat no more and wait for the thread."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(timeout=10)
+        self._keeper.close()
+
+    def hold(self, event_id: str, fence: str, claimed_at: float) -> None:
+        """Keep a lease that was given at `claimed_at` (monotonic, taken before the claim was sent)."""
+        with self._lock:
+            self._held[event_id] = (fence, claimed_at + self._lease)
+
+    def drop(self, event_id: str) -> None:
+        """Keep it no longer."""
+        with self._lock:
+            self._held.pop(event_id, None)
+
+    def held(self) -> int:
+        """Return how many leases are kept."""
+        with self._lock:
+            return len(self._held)
+
+    def _run(self) -> None:
+        pause = min(self._lease / 3, 10.0)
+        while not self._stopping:
+            self._beat()
+            self._wake.wait(pause)
+
+    def _beat(self) -> None:
+        sent = time.monotonic()
+        with self._lock:
+            held = {event_id: fence for event_id, (fence, _) in self._held.items()}
+        try:
+            lost = self._keeper.beat(self._worker, {**self.about, "in_hand": len(held)}, held)
+        except Exception:  # a thread that dies silently would lose every lease
+            log.exception("heartbeat.failed")
+            lost = None
+        if lost is None:
+            lost = self._over(time.monotonic() + min(self._lease / 10, 2.0))
+        else:
+            self._renew(held, lost, sent)
+            self._note_health()
+        if lost:
+            self._lost(lost)
+
+    def _renew(self, held: Mapping[str, str], lost: set[str], sent: float) -> None:
+        with self._lock:
+            for event_id, fence in held.items():
+                if event_id not in lost and event_id in self._held:
+                    self._held[event_id] = (fence, sent + self._lease)
+
+    def _over(self, moment: float) -> set[str]:
+        """Return the incidents whose lease may have ended by `moment`."""
+        with self._lock:
+            return {event_id for event_id, (_, ends) in self._held.items() if ends <= moment}
+
+    def _note_health(self) -> None:
+        if self._health_file is not None:
+            try:
+                touch(self._health_file)
+            except OSError as error:
+                log.warning("heartbeat.health_file", file=str(self._health_file), error=error.strerror)
+                self._health_file = None

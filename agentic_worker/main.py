@@ -1,0 +1,56 @@
+"""One worker alone: `python -m agentic_worker.main`. SIGTERM drains it; a second one changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+from agentic.errors import AutoRemedyError, ConfigError, PluginError
+from agentic_worker.service import WorkerService
+from config import load_settings, worker_environment
+from settings.logs import set_up_logs
+from store import Store
+from store.setup import set_up_store
+
+EXIT_CONFIG = 78
+
+
+def main() -> int:
+    """Run a worker until SIGTERM or SIGINT; return the exit code."""
+    set_up_logs()
+    try:
+        settings = load_settings()
+        store, embedded = set_up_store(
+            settings.redis.url, settings.data_dir(), settings.redis.key_prefix, settings.store_limits()
+        )
+        url = embedded.url if embedded else settings.redis.url
+        service = WorkerService(settings, store, url, worker_environment())
+        if embedded is not None:
+            embedded.start()
+        try:
+            asyncio.run(_run(service, store))
+        finally:
+            if embedded is not None:
+                embedded.stop()
+    except (ConfigError, PluginError) as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_CONFIG
+    except AutoRemedyError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+async def _run(service: WorkerService, store: Store) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, service.stop)
+    try:
+        await service.run()
+    finally:
+        await store.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""Running sensors: what they see goes through the queue like every other event, so that nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+from agentic.intake import event_to_json
+from agentic.registry import call
+
+from agentic.contracts import Sensor
+from agentic.errors import InvalidEvent
+from agentic.types import Event, HistoryRecord
+from store import Enqueued, Store, StoreUnavailable
+
+log = structlog.get_logger()
+
+PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 60.0
+MOST_PENDING = 1000
+
+
+class SensorRunner:
+    """Asks one sensor for events, queues them, and tells it when each has its record."""
+
+    def __init__(self, name: str, sensor: Sensor, store: Store, read: Callable[[Mapping[str, Any]], Event]) -> None:
+        self._name = name
+        self._sensor = sensor
+        self._store = store
+        self._read = read
+        self._pending: list[str] = []
+
+    async def run(self) -> None:
+        """Ask until cancelled; a sensor that breaks is asked again later, less and less often."""
+        failures = 0
+        while True:
+            try:
+                seen = await call(self._sensor.get_event)
+                failures = 0
+            except Exception:
+                failures += 1
+                log.exception("sensor.failed", sensor=self._name)
+                await asyncio.sleep(min(PAUSE_SECONDS * 2**failures, LONGEST_PAUSE_SECONDS))
+                continue
+            if seen is not None:
+                await self._queue(seen)
+            await self._tell()
+            if seen is None:
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    async def close(self) -> None:
+        """Tell the sensor that the worker stops."""
+        await call(self._sensor.close)
+
+    async def _queue(self, seen: Event | Mapping[str, Any]) -> None:
+        try:
+            event = self._read(seen.model_dump(mode="json") if isinstance(seen, Event) else seen)
+        except InvalidEvent as error:
+            log.warning("sensor.bad_event", sensor=self._name, problem=str(error))
+            return
+        while True:
+            try:
+                answer = await self._store.enqueue(event.event_id, event_to_json(event))
+            except StoreUnavailable:
+                continue  # it waited already; the event is still in our hands
+            if answer is not Enqueued.FULL:
+                break
+            await asyncio.sleep(PAUSE_SECONDS)
+        self._pending = [*self._pending, event.event_id][-MOST_PENDING:]
+
+    async def _tell(self) -> None:
+        for event_id in list(self._pending):
+            try:
+                record = await self._store.record(event_id)
+            except StoreUnavailable:
+                return
+            if record is None:
+                return  # records come in about the order of the events
+            self._pending.remove(event_id)
+            await call(self._sensor.done, HistoryRecord.model_validate(record))

@@ -1,0 +1,112 @@
+"""One worker with everything around it: store, heartbeat, sensors; started and stopped as one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+
+import structlog
+
+from agentic_worker.heartbeat import Heartbeat
+from agentic_worker.sensing import SensorRunner
+from agentic_worker.wiring import build
+from agentic_worker.worker import Worker, WorkerLimits
+from settings.models import Settings
+from store import Store, StoreUnavailable
+from store.lease import LeaseKeeper
+
+log = structlog.get_logger()
+
+LOOK_AT_MODEL_SECONDS = 15.0
+
+
+class WorkerService:
+    """Runs one worker until it is stopped."""
+
+    def __init__(self, settings: Settings, store: Store, url: str, environ: Mapping[str, str]) -> None:
+        self.name = settings.worker.id or f"{platform.node() or 'worker'}-{os.getpid()}"
+        self._store = store
+        parts = build(settings, store, self.name, environ)
+        self._parts = parts
+        health = settings.worker.heartbeat_file
+        self._heartbeat = Heartbeat(
+            LeaseKeeper(url, settings.redis.key_prefix, store.limits.lease_ms),
+            self.name,
+            store.limits.lease_seconds,
+            self._lost,
+            Path(health) if health else None,
+        )
+        self._heartbeat.about = {"host": platform.node(), "pid": os.getpid()}
+        policy = settings.policy
+        self._worker = Worker(
+            self.name,
+            store,
+            parts.pipeline,
+            self._heartbeat,
+            parts.read,
+            WorkerLimits(
+                concurrency=settings.worker.concurrency,
+                drain_seconds=settings.queue.drain_seconds,
+                max_deliveries=settings.queue.max_deliveries,
+                budget=(policy.max_actions_per_job_per_hour, policy.max_actions_per_hour),
+            ),
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def stop(self) -> None:
+        """Begin to drain; `run` returns when that is done."""
+        self._worker.stop()
+
+    async def run(self) -> None:
+        """Work until stopped. The store is waited for as long as it takes."""
+        self._loop = asyncio.get_running_loop()
+        await self._open_store()
+        self._heartbeat.start()
+        runners = [
+            SensorRunner(name, sensor, self._store, self._parts.read_fields)
+            for name, sensor in self._parts.sensors.items()
+        ]
+        beside = [asyncio.create_task(runner.run()) for runner in runners]
+        beside.append(asyncio.create_task(self._watch_model()))
+        try:
+            await self._worker.run()
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            for runner in runners:
+                await runner.close()
+            await asyncio.to_thread(self._heartbeat.stop)
+
+    async def _open_store(self) -> None:
+        while True:
+            try:
+                await self._store.open()
+            except StoreUnavailable as error:
+                log.warning("store.unreachable", error=str(error))
+                await asyncio.sleep(1.0)
+            else:
+                break
+        if not self._store.server.get("append_only"):
+            log.warning(
+                "store.not_durable", advice="turn on appendonly with appendfsync always; a crash can lose events now"
+            )
+
+    def _lost(self, event_ids: set[str]) -> None:
+        """Called by the heartbeat's thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._worker.fence, event_ids)
+
+    async def _watch_model(self) -> None:
+        """Keep the store's note of the model server fresh, for people who look at the status."""
+        module = self._parts.reasoning.get("llm")
+        while True:
+            look = getattr(module, "state", None)
+            state = await look() if look is not None else {"state": "off"}
+            with contextlib.suppress(StoreUnavailable):
+                await self._store.note_llm(state)
+            await asyncio.sleep(LOOK_AT_MODEL_SECONDS)

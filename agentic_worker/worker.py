@@ -1,0 +1,219 @@
+"""The worker's loop: claim, handle, write down; every way an event can go is on this page."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from agentic.contracts import Deferred
+from agentic.errors import Fenced, InvalidEvent
+from agentic.pipeline import Pipeline, as_memory
+from agentic.types import Event, EventStatus, HistoryRecord, RecordStatus, utc_now
+from agentic_worker.heartbeat import Heartbeat
+from store import Claimed, Store, StoredIncident
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLimits:
+    """How much one worker takes on, and when it gives up."""
+
+    concurrency: int = 32
+    drain_seconds: float = 20.0
+    max_deliveries: int = 5
+    budget: tuple[int, int] = (6, 60)
+    """Automatic actions in an hour: per job, and in all."""
+
+
+class Worker:
+    """Handles events until it is told to stop."""
+
+    def __init__(
+        self,
+        name: str,
+        store: Store,
+        pipeline: Pipeline,
+        heartbeat: Heartbeat,
+        read: Callable[[bytes, bool], Event],
+        limits: WorkerLimits,
+    ) -> None:
+        self._name = name
+        self._store = store
+        self._pipeline = pipeline
+        self._heartbeat = heartbeat
+        self._read = read
+        self._limits = limits
+        self._in_hand: dict[str, asyncio.Task[None]] = {}
+        self._stopping = asyncio.Event()
+        self._room = asyncio.Event()
+
+    def stop(self) -> None:
+        """Claim no more; `run` returns when what is in hand is finished or given back."""
+        self._stopping.set()
+        self._room.set()
+
+    async def run(self) -> None:
+        """Claim and handle until stopped, then drain."""
+        log.info("worker.started", worker=self._name, concurrency=self._limits.concurrency)
+        while not self._stopping.is_set():
+            free = self._limits.concurrency - len(self._in_hand)
+            if free <= 0:
+                self._room.clear()
+                await self._room.wait()
+                continue
+            asked_at = time.monotonic()
+            claimed = await self._store.claim(self._name, secrets.token_hex(8), free)
+            for one in claimed:
+                self._take(one, asked_at)
+            if not claimed:
+                await self._idle()
+        await self._drain()
+        log.info("worker.stopped", worker=self._name)
+
+    def fence(self, event_ids: set[str]) -> None:
+        """Stop working on incidents that another worker holds by now."""
+        for event_id in event_ids:
+            task = self._in_hand.get(event_id)
+            if task is not None:
+                log.warning("incident.fenced", event_id=event_id)
+                task.cancel()
+
+    async def _idle(self) -> None:
+        work = asyncio.ensure_future(self._store.wait_for_work())
+        stop = asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+        for waiting in (work, stop):
+            waiting.cancel()
+        await asyncio.gather(work, stop, return_exceptions=True)
+
+    def _take(self, claimed: Claimed, asked_at: float) -> None:
+        self._heartbeat.hold(claimed.event_id, claimed.fence, asked_at)
+        task = asyncio.create_task(self._guarded(claimed), name=claimed.event_id)
+        self._in_hand[claimed.event_id] = task
+        task.add_done_callback(lambda _: self._let_go(claimed.event_id))
+
+    def _let_go(self, event_id: str) -> None:
+        self._in_hand.pop(event_id, None)
+        self._heartbeat.drop(event_id)
+        self._room.set()
+
+    async def _guarded(self, claimed: Claimed) -> None:
+        """Own one event: whatever happens in its handling, its fate is written down here."""
+        try:
+            await self._handle(claimed)
+        except Fenced:
+            log.warning("incident.fenced", event_id=claimed.event_id)
+        except asyncio.CancelledError:
+            if self._stopping.is_set():
+                await self._give_back(claimed)
+            raise
+        except Exception as error:
+            log.exception("incident.crashed", event_id=claimed.event_id)
+            await self._try_again(claimed, error)
+
+    async def _handle(self, claimed: Claimed) -> None:
+        if claimed.deliveries > self._limits.max_deliveries:
+            reason = f"{claimed.deliveries - 1} workers took it in hand and none finished it"
+            await self._bury(claimed, reason)
+            return
+        try:
+            event = self._read(claimed.payload, claimed.accepted)
+        except InvalidEvent as error:
+            await self._bury(claimed, f"not a usable event: {error}")
+            return
+        if event.event_id != claimed.event_id:
+            event = event.model_copy(update={"event_id": claimed.event_id})
+        await self._run(claimed, event)
+
+    async def _run(self, claimed: Claimed, event: Event) -> None:
+        clock = time.monotonic()
+        log.info("event.claimed", event_id=event.event_id, job_id=event.job_id, reported=event.status.value)
+        incident = StoredIncident(self._store, claimed, event, self._limits.budget)
+        ending = await self._pipeline.handle(incident)
+        if isinstance(ending, Deferred):
+            watch = event.job_id if ending.watch_job else ""
+            if not await self._store.defer(claimed.event_id, claimed.fence, ending.wait_seconds, watch_job=watch):
+                raise Fenced(claimed.event_id)
+            log.info("incident.deferred", event_id=event.event_id, wait_seconds=round(ending.wait_seconds, 1))
+            return
+        if event.status is EventStatus.SUCCEEDED:
+            await self._store.recovered(event.job_id, event.event_id)
+        if not await self._store.finish(claimed.event_id, claimed.fence, ending, memory=as_memory(ending)):
+            raise Fenced(claimed.event_id)
+        log.info("incident.finished", **_summary(ending), seconds=round(time.monotonic() - clock, 4))
+
+    async def _bury(self, claimed: Claimed, reason: str) -> None:
+        """Make a dead letter of a payload that cannot be processed; nothing of it is lost."""
+        letter = {"event_id": claimed.event_id, "reason": reason, "at": utc_now(), **_payload(claimed.payload)}
+        log.error("event.dead", event_id=claimed.event_id, reason=reason)
+        record = self._dead_record(claimed, reason)
+        if record is None:
+            await self._store.bury(claimed.event_id, claimed.fence, letter)
+        else:
+            await self._store.finish(claimed.event_id, claimed.fence, record, letter=letter)
+
+    def _dead_record(self, claimed: Claimed, reason: str) -> HistoryRecord | None:
+        """Return the record of an event that was understood but not finished, None for what is no event."""
+        try:
+            event = self._read(claimed.payload, claimed.accepted)
+        except InvalidEvent:
+            return None
+        return HistoryRecord(
+            event_id=claimed.event_id, job_id=event.job_id, status=RecordStatus.DEAD,
+            event=event.model_copy(update={"event_id": claimed.event_id}), reason=reason,
+            deliveries=claimed.deliveries, worker=self._name, received_at=event.received_at, finished_at=utc_now(),
+        )  # fmt: skip
+
+    async def _try_again(self, claimed: Claimed, error: Exception) -> None:
+        """Put a crashed incident aside for a while; after too many crashes it becomes a dead letter."""
+        crashes = int(claimed.progress.get("crashes", 0)) + 1
+        if crashes >= self._limits.max_deliveries:
+            await self._bury(
+                claimed, f"its handling broke {crashes} times, last: {type(error).__name__}: {error}"[:500]
+            )
+            return
+        if await self._store.save(claimed.event_id, claimed.fence, {"crashes": crashes}):
+            await self._store.defer(claimed.event_id, claimed.fence, 2.0**crashes)
+
+    async def _give_back(self, claimed: Claimed) -> None:
+        await self._store.defer(claimed.event_id, claimed.fence, 0, delivered=False)
+        log.info("incident.given_back", event_id=claimed.event_id)
+
+    async def _drain(self) -> None:
+        """Finish what is in hand within the drain time; give the rest back to other workers."""
+        if not self._in_hand:
+            return
+        log.info("worker.draining", worker=self._name, in_hand=len(self._in_hand))
+        tasks = list(self._in_hand.values())
+        _, pending = await asyncio.wait(tasks, timeout=self._limits.drain_seconds)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+
+
+def _payload(raw: bytes) -> Mapping[str, Any]:
+    """Return a payload as JSON can hold it: as text where it is text."""
+    try:
+        return {"payload": raw.decode()}
+    except UnicodeDecodeError:
+        return {"payload_base64": base64.b64encode(raw).decode()}
+
+
+def _summary(record: HistoryRecord) -> dict[str, Any]:
+    diagnosis = record.diagnosis
+    return {
+        "event_id": record.event_id,
+        "job_id": record.job_id,
+        "status": record.status.value,
+        "category": diagnosis.category.value if diagnosis else None,
+        "source": diagnosis.source if diagnosis else None,
+        "reason": record.reason,
+    }

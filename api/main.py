@@ -1,0 +1,169 @@
+"""The HTTP service: `uvicorn api.main:app`, or `create_app` for a program that brings its own store."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol
+
+import structlog
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from agentic.errors import ConfigError
+from agentic.intake import Limits, Redactor
+from agentic.planning import BUILT_IN_NAMES
+from agentic.types import ActionKind
+from api.docs_page import install_docs
+from api.edge import Edge
+from api.openapi import DESCRIPTION, TAGS, install_openapi
+from api.ports import Store
+from api.problems import install_problems
+from api.routes import dead, events, feedback, history, incidents, jobs, status
+from api.services import VERSION, Services
+from settings.models import Settings
+from store.errors import StoreUnavailable
+
+log = structlog.get_logger()
+
+ROUTERS = (events, history, feedback, incidents, jobs, dead, status)
+EXIT_CONFIG = 78
+"""sysexits' EX_CONFIG: something in the configuration has to be changed first."""
+REOPEN_SECONDS = 1.0
+
+
+class Backing(Protocol):
+    """A server that has to run before the store can be opened; both methods block."""
+
+    def start(self) -> None:
+        """Start it, or join it where it runs already."""
+
+    def stop(self) -> None:
+        """Leave it."""
+
+
+def create_app(
+    settings: Settings,
+    store: Store,
+    redactor: Redactor | None = None,
+    *,
+    backing: Backing | None = None,
+    tune_gc: bool = False,
+) -> FastAPI:
+    """Make the service over a store, which it opens at start and closes at the end.
+
+    `tune_gc` is for a process that serves until it ends: everything alive after the start is taken out of the
+    garbage collector's rounds, which more than halves the slowest answers under load.
+    """
+    app = FastAPI(
+        title="AutoRemedy",
+        version=VERSION,
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+        lifespan=_lifespan(store, backing, tune_gc),
+    )
+    parts = Services(
+        store=store,
+        redactor=redactor,
+        limits=Limits(settings.api.max_body_bytes, settings.api.max_log_bytes, settings.api.max_batch),
+        action_names=frozenset({*settings.actions, *BUILT_IN_NAMES, *map(str, ActionKind)}),
+    )
+    app.state.services = parts
+    for module in ROUTERS:
+        app.include_router(module.router)
+    install_docs(app)
+    install_openapi(app)
+    install_problems(app)
+    app.add_middleware(Edge, metrics=parts.metrics)
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _lifespan(
+    store: Store, backing: Backing | None, tune_gc: bool
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if backing is not None:
+            await asyncio.to_thread(backing.start)
+        opening = await _open(store)
+        if tune_gc:
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(50_000, 20, 100)
+        log.info("api.started", version=VERSION)
+        try:
+            yield
+        finally:
+            if opening is not None:
+                opening.cancel()
+                await asyncio.gather(opening, return_exceptions=True)
+            await store.close()
+            if backing is not None:
+                await asyncio.to_thread(backing.stop)
+            log.info("api.stopped")
+
+    return lifespan
+
+
+async def _open(store: Store) -> asyncio.Task[None] | None:
+    """Open the store; while it is away the service answers 503 and goes on trying."""
+    try:
+        await store.open()
+    except StoreUnavailable as error:
+        log.warning("store.unavailable", reason=str(error), next_try_seconds=REOPEN_SECONDS)
+        return asyncio.create_task(_keep_opening(store))
+    return None
+
+
+async def _keep_opening(store: Store) -> None:
+    while True:
+        await asyncio.sleep(REOPEN_SECONDS)
+        try:
+            await store.open()
+        except StoreUnavailable:
+            continue
+        except Exception:
+            log.exception("store.unusable")
+            continue
+        log.info("store.opened")
+        return
+
+
+def _from_configuration() -> FastAPI:
+    """Make the app that `uvicorn api.main:app` serves, from `config.yaml` and the environment."""
+    from agentic.digest.redaction import Redactor as SecretRedactor
+    from config import load_settings
+    from settings.logs import set_up_logs
+    from store.setup import set_up_store
+
+    set_up_logs()
+    settings = load_settings()
+    store, embedded = set_up_store(
+        settings.redis.url, settings.data_dir(), settings.redis.key_prefix, settings.store_limits()
+    )
+    redactor = SecretRedactor(settings.redaction.patterns)
+    return create_app(settings, store, redactor, backing=embedded, tune_gc=True)
+
+
+def __getattr__(name: str) -> FastAPI:
+    """Make `app` when a server first asks for it, so that importing this module reads no configuration."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        app = _from_configuration()
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(EXIT_CONFIG) from None
+    globals()["app"] = app
+    return app

@@ -1,0 +1,1 @@
+"""Small real jobs: each is a program of its own, given the folder it works in."""

@@ -1,0 +1,154 @@
+"""History: pages of records, single records, feedback, and what is known of jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from agentic.types import Feedback
+from store.base import Page, StoreBase, as_number, dumps, from_cursor, loads, ms_to_time, to_cursor
+
+CHUNK = 200
+"""Records read at once while filtering."""
+LOOK_AT_MOST = 5_000
+"""Records looked at for one page; then the page ends early with a cursor, so that no request runs for ever."""
+FAR = 2**53
+
+
+class HistoryStore(StoreBase):
+    """The list of records and its indexes."""
+
+    async def history(
+        self,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        job_id: str | None = None,
+        status: str | None = None,
+        category: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        order: Literal["desc", "asc"] = "desc",
+    ) -> Page:
+        """Return a page of records; the cursor is a record number, so new records shift nothing.
+
+        Raises BadCursor. `since` and `until` bound `finished_at`, the first inclusive, the second exclusive.
+        """
+        wanted = {"job_id": job_id, "status": status, "category": category}
+        index = await self._narrowest_index(wanted)
+        border = as_number(from_cursor(cursor, 1)[0]) if cursor else (FAR if order == "desc" else 0)
+        found: list[tuple[int, dict[str, Any]]] = []
+        looked = 0
+        while len(found) <= limit and looked < LOOK_AT_MOST:
+            most = min(CHUNK, limit + 1) if index is None and not (since or until) else CHUNK
+            numbered = await self._chunk(index, order, border, most)
+            for number, record in numbered:
+                border = number
+                looked += 1
+                place = _compare(record, since, until)
+                if place == 0 and _matches(record, wanted):
+                    found.append((number, record))
+                    if len(found) > limit:
+                        break
+                elif (place < 0) == (order == "desc") and place != 0:
+                    numbered = []  # every record after this one lies outside too
+                    break
+            if len(numbered) < most:
+                border = -1
+                break
+        page = found[:limit]
+        more = len(found) > limit or (border >= 0 and looked >= LOOK_AT_MOST)
+        next_border = page[-1][0] if len(found) > limit else border
+        records = await self._with_feedback([record for _, record in page])
+        return Page(records, to_cursor(next_border) if more else None)
+
+    async def _narrowest_index(self, wanted: Mapping[str, str | None]) -> str | None:
+        kinds = {"job_id": "by-job", "status": "by-status", "category": "by-category"}
+        indexes = [self.keys.of(kinds[name], value) for name, value in wanted.items() if value is not None]
+        if len(indexes) < 2:
+            return indexes[0] if indexes else None
+        sizes = await self._read(*(("ZCARD", index) for index in indexes))
+        return indexes[sizes.index(min(sizes))]
+
+    async def _chunk(self, index: str | None, order: str, border: int, most: int) -> list[tuple[int, dict[str, Any]]]:
+        answer = await self._ask("page", index or "", order, border, most)
+        return [(int(number), loads(raw)) for number, raw in zip(answer[2::2], answer[3::2], strict=True)]
+
+    async def record(self, event_id: str) -> dict[str, Any] | None:
+        """Return one record with its feedback, or None when there is none."""
+        [number] = await self._read(("ZSCORE", self.keys.single("history:ids"), event_id))
+        if number is None:
+            return None
+        found = await self._chunk(None, "asc", int(number) - 1, 1)
+        if not found or found[0][1]["event_id"] != event_id:
+            return None  # it has left the bounded list
+        return (await self._with_feedback([found[0][1]]))[0]
+
+    async def _with_feedback(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if not records:
+            return []
+        notes = await self._read(*(("LRANGE", self.keys.of("feedback", r["event_id"]), 0, -1) for r in records))
+        return [
+            {**record, "feedback": [*record["feedback"], *(loads(note) for note in found)]} if found else record
+            for record, found in zip(records, notes, strict=True)
+        ]
+
+    async def add_feedback(self, feedback: Feedback) -> bool:
+        """Keep what a person said, also as a lesson for the signature; False when there is no such record."""
+        record = await self.record(feedback.event_id)
+        if record is None:
+            return False
+        signature = (record.get("digest") or {}).get("signature", "")
+        verdict = feedback.verdict or ("corrected" if feedback.correct_category else "none")
+        answer = await self._ask("feedback", feedback.event_id, dumps(feedback), signature, verdict)
+        return bool(answer == b"ok")
+
+    async def jobs(self) -> list[dict[str, Any]]:
+        """Return every job that was heard of, the latest first (at most 1,000)."""
+        [ids] = await self._read(("ZREVRANGE", self.keys.single("jobs"), 0, 999))
+        names = [job_id.decode() for job_id in ids]
+        hashes = await self._read(*(("HGETALL", self.keys.of("job", name)) for name in names)) if names else []
+        return [_job(name, raw) for name, raw in zip(names, hashes, strict=True)]
+
+    async def job(self, job_id: str) -> dict[str, Any] | None:
+        """Return what is known of one job, with its latest records."""
+        [raw] = await self._read(("HGETALL", self.keys.of("job", job_id)))
+        if not raw:
+            return None
+        page = await self.history(limit=30, job_id=job_id)
+        recent = [
+            {"event_id": r["event_id"], "status": r["status"], "finished_at": r["finished_at"]} for r in page.records
+        ]
+        return {**_job(job_id, raw), "recent": recent}
+
+
+def _job(job_id: str, raw: Any) -> dict[str, Any]:
+    pairs = raw.items() if isinstance(raw, dict) else zip(raw[::2], raw[1::2], strict=True)
+    fields = {name.decode(): value.decode() for name, value in pairs}
+    return {
+        "job_id": job_id,
+        "last_event_id": fields.get("last_event_id"),
+        "last_reported": fields.get("last_reported"),
+        "last_status": fields.get("last_status"),
+        "last_category": fields.get("last_category") or None,
+        "last_at": ms_to_time(fields.get("last_ms")),
+        "last_success_at": ms_to_time(fields.get("at:succeeded")),
+        "reports": {n.partition(":")[2]: int(v) for n, v in fields.items() if n.startswith("reports:")},
+        "records": {n.partition(":")[2]: int(v) for n, v in fields.items() if n.startswith("records:")},
+    }
+
+
+def _matches(record: Mapping[str, Any], wanted: Mapping[str, str | None]) -> bool:
+    values = {**record, "category": (record.get("diagnosis") or {}).get("category")}
+    return all(value is None or values.get(name) == value for name, value in wanted.items())
+
+
+def _compare(record: Mapping[str, Any], since: datetime | None, until: datetime | None) -> int:
+    """Return -1 for a record before the time wanted, 1 for one after it, 0 within."""
+    if since is None and until is None:
+        return 0
+    at = datetime.fromisoformat(record["finished_at"])
+    if since is not None and at < since:
+        return -1
+    return 1 if until is not None and at >= until else 0

@@ -1,0 +1,41 @@
+"""Memory: earlier incidents by signature, and what people taught about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agentic.contracts import Memory
+from agentic.types import Event, Feedback, LogDigest, Precedent
+from store.base import StoreBase, loads
+
+
+class MemoryStore(StoreBase, Memory):
+    """Recalls precedents from the store; `finish` and `add_feedback` put them there."""
+
+    async def recall(self, event: Event, digest: LogDigest) -> Sequence[Precedent]:
+        """Return earlier incidents with the same signature, newest first, each with its lessons.
+
+        A lesson outlives the incident it was taught on, which is then recalled by the lesson alone.
+        """
+        if not digest.signature:
+            return ()
+        remembered, taught = await self._read(
+            ("LRANGE", self.keys.of("memory", digest.signature), 0, -1),
+            ("LRANGE", self.keys.of("lessons", digest.signature), 0, -1),
+        )
+        lessons: dict[str, list[Feedback]] = {}
+        for raw in taught:
+            lesson = Feedback.model_validate(loads(raw))
+            lessons.setdefault(lesson.event_id, []).append(lesson)
+        precedents = {p.event_id: p for p in (Precedent.model_validate(loads(raw)) for raw in remembered)}
+        found = [p.model_copy(update={"feedback": tuple(lessons.pop(p.event_id, ()))}) for p in precedents.values()]
+        for event_id, notes in lessons.items():
+            category = next((note.correct_category for note in notes if note.correct_category), None)
+            if category is not None:
+                found.append(
+                    Precedent(
+                        event_id=event_id, job_id=event.job_id, category=category, status="unknown",
+                        feedback=tuple(notes), at=notes[0].at,
+                    )
+                )  # fmt: skip
+        return tuple(found)

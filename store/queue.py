@@ -1,0 +1,195 @@
+"""The event queue: accept, claim, keep, put aside, finish."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from redis import exceptions as errors
+
+from agentic.types import HistoryRecord
+from store.base import BLOCK_SECONDS, StoreBase, dumps, loads
+from store.calls import is_passing
+
+GATHER_LIMIT = 256
+
+
+class Enqueued(StrEnum):
+    """What became of an event on its way into the queue."""
+
+    QUEUED = "queued"
+    DUPLICATE = "duplicate"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """An incident in this worker's hand: payload, fence and what was worked out before."""
+
+    event_id: str
+    fence: str
+    payload: bytes
+    deliveries: int
+    received_ms: int
+    accepted: bool
+    """It came through `enqueue`, so it was checked and redacted before; else anybody may have pushed it."""
+    progress: Mapping[str, Any] = field(default_factory=dict)
+
+
+class QueueStore(StoreBase):
+    """The way of an event from the producer to its record."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._entering: list[tuple[str, bytes, asyncio.Future[Enqueued]]] = []
+        self._doorman: asyncio.Task[None] | None = None
+
+    async def enqueue(self, event_id: str, raw: bytes) -> Enqueued:
+        """Put an event on the queue; requests in flight together share one round trip."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Enqueued] = loop.create_future()
+        self._entering.append((event_id, raw, answer))
+        if self._doorman is None or self._doorman.done():
+            self._doorman = loop.create_task(self._let_in())
+        return await answer
+
+    async def _let_in(self) -> None:
+        while self._entering:
+            group, self._entering = self._entering[:GATHER_LIMIT], self._entering[GATHER_LIMIT:]
+            try:
+                answers = await self.enqueue_many([(event_id, raw) for event_id, raw, _ in group])
+            except Exception as error:  # noqa: BLE001 - handed on to every request that waits for it
+                for _, _, waiting in group:
+                    if not waiting.done():
+                        waiting.set_exception(error)
+                continue
+            for (_, _, waiting), answer in zip(group, answers, strict=True):
+                if not waiting.done():
+                    waiting.set_result(answer)
+
+    async def enqueue_many(self, items: Sequence[tuple[str, bytes]]) -> list[Enqueued]:
+        """Put several events on the queue, in order; raises StoreUnavailable, and then all may be sent again."""
+        flat = [part for item in items for part in item]
+        answers = await self._ask("enqueue", self.limits.max_waiting, secrets.token_hex(8), *flat)
+        return [Enqueued(answer.decode()) for answer in answers]
+
+    async def retry_after_seconds(self) -> int:
+        """Say when a refused producer should come back: a tenth of the time the backlog takes, 1 s to 5 min."""
+        waiting: int
+        [waiting, newest] = await self._read(
+            ("LLEN", self.keys.single("events")), ("LRANGE", self.keys.single("history"), -100, -1)
+        )
+        times = [datetime.fromisoformat(loads(record)["finished_at"]) for record in newest]
+        took: float = (times[-1] - times[0]).total_seconds() if len(times) > 1 else 0.0
+        seconds_per_record: float = max(took, 0.001) / len(times) if took else 0.02
+        seconds = round(waiting * seconds_per_record * 0.1 * random.uniform(0.8, 1.2))  # noqa: S311
+        return max(1, min(300, seconds))
+
+    async def claim(self, worker: str, nonce: str, most: int) -> list[Claimed]:
+        """Take up to `most` incidents: due ones, abandoned ones, then waiting events.
+
+        The same nonce is answered with the same incidents, so a lost reply loses nothing.
+        """
+        answer = await self._calls("claim", worker, nonce, self.limits.lease_ms, most)
+        fence = answer[0].decode()
+        return [
+            Claimed(
+                event_id=incident[0].decode(),
+                fence=fence,
+                payload=incident[1],
+                deliveries=incident[2],
+                received_ms=incident[3],
+                accepted=bool(incident[4]),
+                progress={k.decode(): loads(v) for k, v in zip(incident[5][::2], incident[5][1::2], strict=True)},
+            )
+            for incident in answer[1:]
+        ]
+
+    async def wait_for_work(self) -> None:
+        """Return when an event waits, and after half a second in any case.
+
+        Moving the head of the list to where it stands changes nothing, yet blocks while the list is empty
+        and wakes for anybody's RPUSH.
+        """
+        events = self.keys.single("events")
+        try:
+            await self._blocking.blmove(events, events, BLOCK_SECONDS, "LEFT", "LEFT")  # type: ignore[arg-type]
+        except (errors.RedisError, OSError) as error:
+            if not is_passing(error):
+                raise
+            await asyncio.sleep(BLOCK_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311
+
+    async def save(self, event_id: str, fence: str, progress: Mapping[str, Any]) -> bool:
+        """Store what has been worked out; False when another worker holds the incident."""
+        flat = [part for name, value in progress.items() for part in (name, dumps(value))]
+        return bool(await self._calls("save", event_id, fence, *flat) == b"ok")
+
+    async def defer(
+        self, event_id: str, fence: str, wait_seconds: float, *, watch_job: str = "", delivered: bool = True
+    ) -> bool:
+        """Put an incident aside; False when another worker holds it."""
+        answer = await self._calls(
+            "defer", event_id, fence, max(0, int(wait_seconds * 1000)), watch_job, int(delivered)
+        )
+        return bool(answer == b"ok")
+
+    async def finish(
+        self,
+        event_id: str,
+        fence: str,
+        record: HistoryRecord,
+        *,
+        memory: Mapping[str, Any] | None = None,
+        letter: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Write the record, drop the lease and close the incident at once; False when another worker holds it."""
+        return await self._finish(
+            event_id,
+            fence,
+            dumps(record),
+            job_id=record.job_id,
+            status=record.status.value,
+            category=record.diagnosis.category.value if record.diagnosis else "",
+            reported=record.event.status.value if record.event else "",
+            signature=record.digest.signature if record.digest else "",
+            memory=memory,
+            letter=letter,
+        )
+
+    async def bury(self, event_id: str, fence: str, letter: Mapping[str, Any]) -> bool:
+        """Close an incident whose payload is no event: it becomes a dead letter without a record."""
+        return await self._finish(event_id, fence, b"", status="dead", letter=letter)
+
+    async def _finish(
+        self,
+        event_id: str,
+        fence: str,
+        record: bytes,
+        *,
+        status: str,
+        job_id: str = "",
+        category: str = "",
+        reported: str = "",
+        signature: str = "",
+        memory: Mapping[str, Any] | None = None,
+        letter: Mapping[str, Any] | None = None,
+    ) -> bool:
+        answer = await self._calls(
+            "finish", event_id, fence, record, job_id, status, category, reported, signature,
+            dumps(memory) if memory else b"",
+            self.limits.max_history,
+            int(self.limits.dedup_days * 86_400_000),
+            dumps(letter) if letter else b"",
+            self.limits.max_dead,
+        )  # fmt: skip
+        return bool(answer in (b"ok", b"already"))
+
+    async def recovered(self, job_id: str, event_id: str) -> list[str]:
+        """Tell the incidents that wait for the job to be well; return their ids."""
+        return [told.decode() for told in await self._calls("recovered", job_id, event_id)]

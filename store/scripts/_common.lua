@@ -1,0 +1,14 @@
+local function now_ms()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+-- The holder of the current fence, and nobody else, may change an incident.
+local function holds(id, fence)
+  local have = redis.call('HMGET', incident_key(id), 'fence', 'state')
+  return have[1] == fence and have[2] == 'running'
+end
+
+local function count(metric, label)
+  redis.call('HINCRBY', totals, metric .. '|' .. label, 1)
+end

@@ -1,0 +1,90 @@
+#!lua
+-- ARGV: worker, nonce, lease (ms), how many.
+-- Answers {fence, {id, payload, deliveries, received_ms, accepted (1|0), progress…}, …}; the same nonce gets the
+-- same incidents again. Accepted: it came through `enqueue`, so it was checked and redacted before.
+local worker, nonce, lease, most = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local now = now_ms()
+local taken = {}
+
+local function describe(id)
+  local have = redis.call('HGETALL', incident_key(id))
+  local fields, progress = {}, {}
+  for i = 1, #have, 2 do
+    if have[i]:sub(1, 2) == 'p:' then
+      progress[#progress + 1] = have[i]:sub(3)
+      progress[#progress + 1] = have[i + 1]
+    else
+      fields[have[i]] = have[i + 1]
+    end
+  end
+  return {id, fields.raw or '', tonumber(fields.deliveries or '0'), tonumber(fields.received_ms or '0'), fields.nonce and 1 or 0, progress}
+end
+
+local last = redis.call('HGET', claims, worker)
+if last then
+  local words = {}
+  for word in last:gmatch('%S+') do words[#words + 1] = word end
+  if words[1] == nonce then
+    local answer = {words[2]}
+    for i = 3, #words do
+      if holds(words[i], words[2]) then answer[#answer + 1] = describe(words[i]) end
+    end
+    return answer
+  end
+end
+
+-- Grows even if a failover forgot some: never below the clock in microseconds.
+local number = math.max(tonumber(redis.call('GET', fence) or '0') + 1, now * 1000)
+local mine = string.format('%.0f', number)
+
+local function take(id, delivered)
+  redis.call('HSET', incident_key(id), 'state', 'running', 'fence', mine, 'owner', worker, 'claimed_ms', now)
+  if delivered then redis.call('HINCRBY', incident_key(id), 'deliveries', 1) end
+  redis.call('ZADD', leases, now + lease, id)
+  taken[#taken + 1] = id
+end
+
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, most)) do
+  redis.call('ZREM', delayed, id)
+  take(id, redis.call('HEXISTS', incident_key(id), 'deliveries') == 0)
+end
+if #taken < most then
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, most - #taken)) do
+    take(id, true)
+  end
+end
+if #taken < most then
+  local payloads = redis.call('LRANGE', events, 0, most - #taken - 1)
+  for i, raw in ipairs(payloads) do
+    -- Our own API writes the id first. Anybody may have pushed anything else: without a usable id it
+    -- gets one of ours, and the worker says what is wrong with it.
+    local id = raw:match('^{"event_id":"([%w._:-]+)"')
+    if not id then
+      local ok, body = pcall(cjson.decode, raw)
+      if ok and type(body) == 'table' and type(body.event_id) == 'string' then
+        id = body.event_id:match('^[%w._:-]+$')
+      end
+    end
+    if not id or #id > 128 then id = 'raw-' .. mine .. '-' .. i end
+    local state = redis.call('HGET', incident_key(id), 'state')
+    if not state or state == 'queued' then
+      redis.call('HSET', incident_key(id), 'raw', raw)
+      if not state then
+        redis.call('HSET', incident_key(id), 'received_ms', now)
+        redis.call('ZADD', open, now, id)
+        count('events', 'pushed')
+      end
+      take(id, true)
+    else
+      count('events', 'duplicate')
+    end
+  end
+  if #payloads > 0 then redis.call('LTRIM', events, #payloads, -1) end
+end
+
+if #taken == 0 then return {'0'} end
+redis.call('SET', fence, mine)
+redis.call('HSET', claims, worker, nonce .. ' ' .. mine .. ' ' .. table.concat(taken, ' '))
+local answer = {mine}
+for _, id in ipairs(taken) do answer[#answer + 1] = describe(id) end
+return answer

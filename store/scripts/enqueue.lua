@@ -1,0 +1,26 @@
+#!lua
+-- ARGV: most waiting events, nonce, then (event id, payload) for each event.
+-- Answers, in order: queued | duplicate | full. The same nonce gets the same answer.
+local most = tonumber(ARGV[1])
+local now, waiting, answers = now_ms(), redis.call('LLEN', events), {}
+for i = 3, #ARGV, 2 do
+  local id, raw = ARGV[i], ARGV[i + 1]
+  local key = incident_key(id)
+  local nonce = ARGV[2] .. ':' .. i -- an id that comes twice in one call is a duplicate too
+  local known = redis.call('HMGET', key, 'state', 'nonce')
+  if known[1] then
+    answers[#answers + 1] = known[2] == nonce and 'queued' or 'duplicate'
+    if known[2] ~= nonce then count('events', 'duplicate') end
+  elseif waiting >= most then
+    answers[#answers + 1] = 'full'
+    count('events', 'full')
+  else
+    redis.call('HSET', key, 'state', 'queued', 'nonce', nonce, 'received_ms', now)
+    redis.call('ZADD', open, now, id)
+    redis.call('RPUSH', events, raw)
+    count('events', 'accepted')
+    waiting = waiting + 1
+    answers[#answers + 1] = 'queued'
+  end
+end
+return answers

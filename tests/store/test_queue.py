@@ -1,0 +1,238 @@
+"""The queue on a real server: what is accepted is handled once, whoever dies."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import redis.asyncio as redis
+
+from agentic.types import Event, HistoryRecord, Outcome, OutcomeStatus, RecordStatus, utc_now
+from store import Claimed, Enqueued, Limits, Store
+from store.base import dumps
+from store.lease import LeaseKeeper
+
+MORNING = datetime(2026, 1, 2, 3, 0, tzinfo=UTC)
+
+
+def payload(event_id: str, job_id: str = "backup", **more: Any) -> bytes:
+    return dumps(Event(event_id=event_id, job_id=job_id, status="failed", received_at=MORNING, **more))
+
+
+def record_of(event_id: str, job_id: str = "backup", status: str = "escalated") -> HistoryRecord:
+    now = utc_now()
+    event = Event(event_id=event_id, job_id=job_id, status="failed")
+    return HistoryRecord(
+        event_id=event_id, job_id=job_id, status=RecordStatus(status), event=event, received_at=now, finished_at=now
+    )
+
+
+async def claim_one(store: Store, worker: str = "w1", nonce: str = "n1") -> Claimed:
+    [claimed] = await store.claim(worker, nonce, 1)
+    return claimed
+
+
+async def test_an_event_goes_in_and_comes_out_with_its_payload(store: Store) -> None:
+    assert await store.enqueue("e1", payload("e1")) is Enqueued.QUEUED
+    claimed = await claim_one(store)
+    assert (claimed.event_id, claimed.payload, claimed.deliveries) == ("e1", payload("e1"), 1)
+    assert claimed.accepted
+
+
+async def test_the_same_id_twice_is_one_event(store: Store) -> None:
+    assert await store.enqueue("e1", payload("e1")) is Enqueued.QUEUED
+    assert await store.enqueue("e1", payload("e1")) is Enqueued.DUPLICATE
+    assert len(await store.claim("w1", "n1", 10)) == 1
+
+
+async def test_an_id_stays_known_after_its_record_is_written(store: Store) -> None:
+    await store.enqueue("e1", payload("e1"))
+    claimed = await claim_one(store)
+    assert await store.finish("e1", claimed.fence, record_of("e1"))
+    assert await store.enqueue("e1", payload("e1")) is Enqueued.DUPLICATE
+
+
+async def test_many_requests_at_once_each_get_their_own_answer(store: Store) -> None:
+    ids = [f"e{n % 50}" for n in range(200)]
+    answers = await asyncio.gather(*(store.enqueue(event_id, payload(event_id)) for event_id in ids))
+    assert answers.count(Enqueued.QUEUED) == 50
+    assert answers.count(Enqueued.DUPLICATE) == 150
+
+
+async def test_a_full_queue_refuses_and_says_when_to_come_back(store_url: str, prefix: str) -> None:
+    store = Store(store_url, prefix=prefix, limits=Limits(max_waiting=3))
+    await store.open()
+    answers = await store.enqueue_many([(f"e{n}", payload(f"e{n}")) for n in range(5)])
+    assert answers == [Enqueued.QUEUED] * 3 + [Enqueued.FULL] * 2
+    assert 1 <= await store.retry_after_seconds() <= 300
+    assert await store.enqueue("e4", payload("e4")) is Enqueued.FULL
+    await store.claim("w1", "n1", 3)
+    assert await store.enqueue("e4", payload("e4")) is Enqueued.QUEUED
+    await store.close()
+
+
+async def test_a_claim_repeated_with_its_nonce_gets_the_same_incidents(store: Store) -> None:
+    await store.enqueue_many([(f"e{n}", payload(f"e{n}")) for n in range(4)])
+    first = await store.claim("w1", "n1", 2)
+    again = await store.claim("w1", "n1", 2)
+    assert first == again
+    assert [c.event_id for c in await store.claim("w1", "n2", 10)] == ["e2", "e3"]
+
+
+async def test_what_a_silent_worker_held_goes_to_another_after_the_lease(store: Store) -> None:
+    await store.enqueue("e1", payload("e1"))
+    first = await claim_one(store, "w1")
+    assert await store.claim("w2", "m1", 1) == []
+    await asyncio.sleep(1.1)
+    second = await claim_one(store, "w2", "m2")
+    assert (second.event_id, second.deliveries) == ("e1", 2)
+    assert int(second.fence) > int(first.fence)
+    assert not await store.finish("e1", first.fence, record_of("e1")), "the former holder writes nothing"
+    assert await store.finish("e1", second.fence, record_of("e1"))
+    assert len((await store.history()).records) == 1
+
+
+async def test_a_heartbeat_keeps_a_lease_and_names_what_is_lost(store: Store, store_url: str, prefix: str) -> None:
+    await store.enqueue("e1", payload("e1"))
+    claimed = await claim_one(store)
+    keeper = LeaseKeeper(store_url, prefix, 1000)
+    for _ in range(3):
+        await asyncio.sleep(0.5)
+        assert keeper.beat("w1", {"host": "here"}, {"e1": claimed.fence, "e9": "5"}) == {"e9"}
+    assert await store.claim("w2", "m1", 1) == []
+    workers = (await store.status())["workers"]
+    assert [(worker["id"], worker["host"]) for worker in workers] == [("w1", "here")]
+    keeper.close()
+
+
+async def test_a_record_is_written_once_however_often_finish_is_repeated(store: Store) -> None:
+    await store.enqueue("e1", payload("e1"))
+    claimed = await claim_one(store)
+    assert await store.finish("e1", claimed.fence, record_of("e1"))
+    assert await store.finish("e1", claimed.fence, record_of("e1"))
+    assert len((await store.history()).records) == 1
+    status = await store.status()
+    assert (status["queue_depth"], status["in_flight"], status["history_length"]) == (0, 0, 1)
+
+
+async def test_an_incident_put_aside_comes_back_with_its_progress_when_due(store: Store) -> None:
+    await store.enqueue("e1", payload("e1"))
+    claimed = await claim_one(store)
+    assert await store.save("e1", claimed.fence, {"decision": {"why": "because"}})
+    assert await store.defer("e1", claimed.fence, 0.3)
+    assert await store.claim("w2", "m1", 1) == []
+    await asyncio.sleep(0.4)
+    again = await claim_one(store, "w2", "m2")
+    assert (again.deliveries, again.progress) == (1, {"decision": {"why": "because"}})
+
+
+async def test_a_success_of_the_job_brings_back_what_waits_for_it(store: Store) -> None:
+    await store.enqueue("e1", payload("e1"))
+    claimed = await claim_one(store)
+    await store.defer("e1", claimed.fence, 600, watch_job="backup")
+    assert await store.recovered("backup", "e2") == ["e1"]
+    again = await claim_one(store, "w1", "n2")
+    assert again.progress == {"recovered_by": "e2"}
+
+
+async def test_what_a_draining_worker_gives_back_is_not_counted_as_delivered(store: Store) -> None:
+    await store.enqueue("e1", payload("e1"))
+    claimed = await claim_one(store)
+    await store.defer("e1", claimed.fence, 0, delivered=False)
+    assert (await claim_one(store, "w2", "m1")).deliveries == 1
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"not json", b"\xff\xfe\x00", b"[1]", b"{}", b'{"event_id": 7}', b'{"event_id":"a b"}', b"", b"[" * 5000],
+    ids=["text", "binary", "array", "empty object", "number id", "bad id", "nothing", "deep"],
+)
+async def test_whatever_anybody_pushed_is_claimed_under_an_id_of_ours(
+    store: Store, store_url: str, prefix: str, raw: bytes
+) -> None:
+    client = redis.Redis.from_url(store_url)
+    await client.rpush(f"{prefix}:events", raw, payload("good"))
+    claimed = await store.claim("w1", "n1", 10)
+    assert [c.payload for c in claimed] == [raw, payload("good")]
+    assert claimed[1].event_id == "good"
+    assert claimed[0].event_id.startswith("raw-")
+    assert not claimed[0].accepted
+    await client.aclose()
+
+
+async def test_a_pushed_event_with_an_id_is_known_by_it(store: Store, store_url: str, prefix: str) -> None:
+    client = redis.Redis.from_url(store_url)
+    await client.rpush(f"{prefix}:events", b'{ "job_id": "x", "event_id": "mine", "status": "failed" }')
+    assert (await claim_one(store)).event_id == "mine"
+    assert await store.enqueue("mine", payload("mine")) is Enqueued.DUPLICATE
+    await client.aclose()
+
+
+async def test_a_dead_letter_is_listed_and_comes_back_once(store: Store) -> None:
+    await store.enqueue("e1", payload("e1"))
+    claimed = await claim_one(store)
+    letter = {"event_id": "e1", "reason": "unusable", "payload": payload("e1").decode()}
+    assert await store.bury("e1", claimed.fence, letter)
+    assert [entry["reason"] for entry in (await store.dead()).records] == ["unusable"]
+    assert await store.replay("e1")
+    assert not await store.replay("e1")
+    assert (await claim_one(store, "w1", "n2")).payload == payload("e1")
+    assert (await store.dead()).records == []
+
+
+async def test_an_idle_wait_ends_as_soon_as_anybody_pushes(store: Store, store_url: str, prefix: str) -> None:
+    client = redis.Redis.from_url(store_url)
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    waiting = asyncio.create_task(store.wait_for_work())
+    await asyncio.sleep(0.05)
+    assert not waiting.done(), "it really waits"
+    await client.rpush(f"{prefix}:events", b"{}")
+    await waiting
+    assert loop.time() - begun < 0.45, "it was woken, not timed out"
+    assert await client.llen(f"{prefix}:events") == 1, "looking moves nothing"
+    await client.aclose()
+
+
+async def begin(store: Store, fence: str, nonce: str, *, idempotent: bool = False, per_job: int = 6) -> str:
+    answer, _ = await store.begin(
+        "e1", fence, "1", nonce, idempotent=idempotent, counts=True, job_id="backup", per_job=per_job, for_all=60
+    )
+    return answer
+
+
+async def test_the_journal_says_go_once_and_then_tells_the_outcome(store: Store) -> None:
+    await store.enqueue("e1", payload("e1"))
+    claimed = await claim_one(store)
+    assert await begin(store, claimed.fence, "a") == "go"
+    assert await begin(store, claimed.fence, "a") == "go", "the same request repeated"
+    outcome = Outcome(step=1, name="x", status=OutcomeStatus.DONE)
+    assert await store.result("e1", claimed.fence, "1", "a", outcome, "x|done", never_sent=False)
+    assert await begin(store, claimed.fence, "b") == "done"
+
+
+@pytest.mark.parametrize(("idempotent", "answer"), [(False, "unknown"), (True, "go")])
+async def test_after_a_lost_worker_only_an_idempotent_step_is_begun_again(
+    store: Store, idempotent: bool, answer: str
+) -> None:
+    await store.enqueue("e1", payload("e1"))
+    first = await claim_one(store)
+    assert await begin(store, first.fence, "a", idempotent=idempotent) == "go"
+    await asyncio.sleep(1.1)
+    second = await claim_one(store, "w2", "m1")
+    assert await begin(store, second.fence, "b", idempotent=idempotent) == answer
+    assert await begin(store, first.fence, "a", idempotent=idempotent) == "fenced"
+
+
+async def test_the_hourly_budget_and_the_pause_switch_hold_in_the_journal_itself(store: Store) -> None:
+    await store.enqueue("e1", payload("e1"))
+    claimed = await claim_one(store)
+    assert await begin(store, claimed.fence, "a", per_job=0) == "over_budget"
+    await store.pause("ops", "maintenance")
+    assert await begin(store, claimed.fence, "a") == "paused"
+    await store.resume()
+    assert await begin(store, claimed.fence, "a") == "go"
+    usage = await store.usage("backup")
+    assert (usage.job_actions, usage.all_actions, usage.paused_by) == (1, 1, None)

@@ -1,0 +1,261 @@
+"""From a report to its record: real commands, a real store, the operator's rules."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentic.types import Category, Feedback
+from store import Store
+
+DISK_FULL = ["copying /srv/data", "cp: error writing '/backup/x': No space left on device"]
+
+
+def script(folder: Path, name: str, text: str) -> str:
+    """Write a small program and return its absolute path."""
+    file = folder / name
+    file.write_text(f"#!{sys.executable}\n{text}\n")
+    file.chmod(0o755)
+    return str(file)
+
+
+def backup_job(folder: Path, **more: Any) -> dict[str, Any]:
+    """A job that works again once `space` exists."""
+    program = script(folder, "backup", f"import pathlib, sys; sys.exit(not pathlib.Path('{folder}/space').exists())")
+    return {
+        "id": "backup",
+        "mode": "auto",
+        "safe_to_rerun": True,
+        "rerun": {"effector": "command", "argv": [program]},
+        **more,
+    }
+
+
+def free_disk(folder: Path, **more: Any) -> dict[str, Any]:
+    return {
+        "kind": "free_disk_space",
+        "effector": "command",
+        "argv": ["/usr/bin/touch", "--", f"{folder}/space"],
+        "risk": "safe",
+        "idempotent": True,
+        **more,
+    }
+
+
+async def test_a_full_disk_is_cleaned_and_the_job_succeeds_on_its_rerun(
+    start_worker: Any, report: Any, tmp_path: Path
+) -> None:
+    async with start_worker(jobs=[backup_job(tmp_path)], actions={"free_disk": free_disk(tmp_path)}):
+        record = await report(log=DISK_FULL, exit_code=1)
+    assert record["status"] == "resolved"
+    assert record["diagnosis"]["category"] == "disk_full"
+    assert record["diagnosis"]["evidence"][0] == 1
+    assert record["diagnosis"]["source"].startswith("rule:")
+    assert [(o["name"], o["status"]) for o in record["outcomes"]] == [
+        ("free_disk", "done"),
+        ("rerun", "done"),
+        ("escalate", "skipped"),
+    ]
+    assert record["verification"]["status"] == "verified"
+    assert record["verification"]["how"] == "job succeeded on rerun"
+    assert str(tmp_path / "space") in record["actions"][0]["preview"]
+
+
+async def test_in_suggest_mode_the_plan_is_shown_and_nothing_is_run(
+    start_worker: Any, report: Any, tmp_path: Path
+) -> None:
+    job = backup_job(tmp_path, mode="suggest")
+    async with start_worker(jobs=[job], actions={"free_disk": free_disk(tmp_path)}):
+        record = await report(log=DISK_FULL)
+    assert record["status"] == "suggested"
+    assert [step["name"] for step in record["actions"]] == ["free_disk", "rerun", "escalate"]
+    assert [o["status"] for o in record["outcomes"]] == ["skipped", "skipped", "done"]
+    assert not (tmp_path / "space").exists()
+
+
+async def test_in_observe_mode_nobody_is_even_told(start_worker: Any, report: Any, tmp_path: Path) -> None:
+    job = backup_job(tmp_path, mode="observe")
+    async with start_worker(jobs=[job], actions={"free_disk": free_disk(tmp_path)}):
+        record = await report(log=DISK_FULL)
+    assert record["status"] == "suggested"
+    assert {o["status"] for o in record["outcomes"]} == {"refused"}
+
+
+async def test_a_rerun_is_left_out_when_the_remedy_before_it_failed(
+    start_worker: Any, report: Any, tmp_path: Path
+) -> None:
+    broken = free_disk(tmp_path, argv=["/usr/bin/false"])
+    async with start_worker(jobs=[backup_job(tmp_path)], actions={"free_disk": broken}):
+        record = await report(log=DISK_FULL)
+    assert record["status"] == "escalated"
+    assert [o["status"] for o in record["outcomes"]] == ["failed", "skipped", "done"]
+
+
+async def test_without_the_jobs_word_no_rerun_happens_by_itself(
+    start_worker: Any, report: Any, tmp_path: Path
+) -> None:
+    job = backup_job(tmp_path, safe_to_rerun=False)
+    async with start_worker(jobs=[job], actions={"free_disk": free_disk(tmp_path)}):
+        record = await report(log=DISK_FULL)
+    assert [o["status"] for o in record["outcomes"]] == ["done", "skipped", "done"]
+    assert "safe_to_rerun" in record["actions"][1]["reason"]
+
+
+async def test_a_check_decides_whether_the_remedy_helped(start_worker: Any, report: Any, tmp_path: Path) -> None:
+    check = {"effector": "command", "argv": ["/usr/bin/test", "-e", f"{tmp_path}/well"], "within_seconds": 8}
+    job = backup_job(tmp_path, verify=check)
+    async with start_worker(jobs=[job], actions={"free_disk": free_disk(tmp_path)}):
+        waiting = asyncio.create_task(report(log=DISK_FULL))
+        await asyncio.sleep(1.5)
+        assert not waiting.done(), "the check has not passed yet"
+        (tmp_path / "well").touch()
+        record = await waiting
+    assert record["status"] == "resolved"
+    assert record["verification"]["how"].startswith("the check passed")
+    assert record["deliveries"] == 1
+
+
+async def test_a_check_that_never_passes_ends_in_a_person_being_told(
+    start_worker: Any, report: Any, tmp_path: Path
+) -> None:
+    check = {"effector": "command", "argv": ["/usr/bin/false"], "within_seconds": 1.5}
+    job = backup_job(tmp_path, verify=check)
+    async with start_worker(jobs=[job], actions={"free_disk": free_disk(tmp_path)}):
+        record = await report(log=DISK_FULL)
+    assert record["status"] == "escalated"
+    assert record["verification"]["status"] == "failed"
+
+
+async def test_a_success_reported_meanwhile_proves_the_incident_healed(
+    start_worker: Any, report: Any, tmp_path: Path
+) -> None:
+    check = {"effector": "command", "argv": ["/usr/bin/false"], "within_seconds": 60}
+    job = backup_job(tmp_path, verify=check)
+    async with start_worker(jobs=[job], actions={"free_disk": free_disk(tmp_path)}):
+        waiting = asyncio.create_task(report(event_id="bad", log=DISK_FULL))
+        await asyncio.sleep(1.0)
+        good = await report(event_id="good", status="succeeded")
+        record = await waiting
+    assert good["status"] == "ignored"
+    assert record["status"] == "resolved"
+    assert "event good" in record["verification"]["how"]
+
+
+async def test_a_refused_connection_is_retried_after_a_while(start_worker: Any, report: Any, tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    flaky = script(
+        tmp_path,
+        "flaky",
+        f"import pathlib, sys; f = pathlib.Path('{count}'); n = int(f.read_text()) if f.exists() else 0; "
+        "f.write_text(str(n + 1)); sys.exit(n < 1)",
+    )
+    job = backup_job(tmp_path, rerun={"effector": "command", "argv": [flaky], "delay_seconds": 0.2})
+    async with start_worker(jobs=[job]):
+        record = await report(log=["curl: (7) Failed to connect to db port 5432: Connection refused"], exit_code=7)
+    assert record["diagnosis"]["category"] == "dependency_unavailable"
+    assert record["status"] == "resolved"
+    assert count.read_text() == "2", "the first rerun failed, the second did it"
+
+
+async def test_a_proposal_in_words_is_left_to_a_person(start_worker: Any, report: Any, tmp_path: Path) -> None:
+    async with start_worker(jobs=[backup_job(tmp_path)]):
+        record = await report(log=['psql: error: FATAL: password authentication failed for user "etl"'])
+    assert record["status"] == "escalated"
+    assert record["diagnosis"]["category"] == "auth_failure"
+    assert (record["actions"][0]["name"], record["actions"][0]["decision"]) == ("fix_credentials", "propose")
+
+
+async def test_an_unknown_failure_is_said_to_be_unknown_and_a_person_told(start_worker: Any, report: Any) -> None:
+    async with start_worker():
+        record = await report(log=["the flux capacitor hums a sad tune"])
+    assert record["status"] == "escalated"
+    assert record["diagnosis"]["category"] == "unknown"
+    assert record["diagnosis"]["source"] == "none"
+
+
+async def test_good_news_is_noted_and_acts_on_nothing(start_worker: Any, report: Any, tmp_path: Path) -> None:
+    async with start_worker(jobs=[backup_job(tmp_path)], actions={"free_disk": free_disk(tmp_path)}):
+        record = await report(status="succeeded", log=DISK_FULL)
+    assert record["status"] == "ignored"
+    assert record["actions"] == []
+
+
+async def test_while_paused_events_are_diagnosed_and_nothing_is_done(
+    start_worker: Any, report: Any, store: Store, tmp_path: Path
+) -> None:
+    await store.pause("ana", "maintenance")
+    async with start_worker(jobs=[backup_job(tmp_path)], actions={"free_disk": free_disk(tmp_path)}):
+        record = await report(log=DISK_FULL)
+    assert record["diagnosis"]["category"] == "disk_full"
+    assert "ana" in record["actions"][0]["reason"]
+    assert not (tmp_path / "space").exists()
+
+
+async def test_a_correction_decides_the_next_failure_with_the_same_signature(
+    start_worker: Any, report: Any, store: Store, tmp_path: Path
+) -> None:
+    async with start_worker(jobs=[backup_job(tmp_path)], actions={"free_disk": free_disk(tmp_path)}):
+        first = await report(event_id="first", log=DISK_FULL)
+        assert first["diagnosis"]["category"] == "disk_full"
+        note = Feedback(event_id="first", user="ana", rating=2, correct_category=Category.RESOURCE_QUOTA)
+        assert await store.add_feedback(note)
+        second = await report(event_id="second", log=[line.replace("/backup/x", "/backup/y7") for line in DISK_FULL])
+    assert second["digest"]["signature"] == first["digest"]["signature"]
+    assert second["diagnosis"]["category"] == "resource_quota"
+    assert second["diagnosis"]["source"] == "precedent:first"
+    assert second["actions"][0]["name"] == "increase_resources"
+
+
+async def test_an_action_judged_wrong_is_not_done_again_by_itself(
+    start_worker: Any, report: Any, store: Store, tmp_path: Path
+) -> None:
+    async with start_worker(jobs=[backup_job(tmp_path)], actions={"free_disk": free_disk(tmp_path)}):
+        first = await report(event_id="first", log=DISK_FULL)
+        assert first["status"] == "resolved"
+        await store.add_feedback(Feedback(event_id="first", user="ana", rating=1, verdict="wrong"))
+        second = await report(event_id="second", log=DISK_FULL)
+    assert second["actions"][0]["decision"] == "ask"
+    assert "ana judged it wrong on first" in second["actions"][0]["reason"]
+    assert second["outcomes"][0]["status"] == "skipped"
+
+
+async def test_the_run_that_a_remedy_started_is_not_healed_on_its_own(
+    start_worker: Any, report: Any, tmp_path: Path
+) -> None:
+    slow = script(tmp_path, "slow", "import time; time.sleep(2)")
+    job = backup_job(tmp_path, rerun={"effector": "command", "argv": [slow]})
+    async with start_worker(jobs=[job], actions={"free_disk": free_disk(tmp_path)}):
+        waiting = asyncio.create_task(report(event_id="root", log=DISK_FULL))
+        await asyncio.sleep(0.8)
+        child = await report(event_id="child", labels={"autoremedy.lineage": "root"}, attempt=2, log=DISK_FULL)
+        record = await waiting
+    assert child["status"] == "ignored"
+    assert "root" in child["reason"]
+    assert record["status"] == "resolved"
+
+
+@pytest.mark.parametrize("count", [200])
+async def test_garbage_becomes_dead_letters_while_its_neighbours_are_handled(
+    start_worker: Any, report: Any, store: Store, store_url: str, prefix: str, count: int
+) -> None:
+    import redis.asyncio as redis
+
+    client = redis.Redis.from_url(store_url)
+    garbage = [b"nonsense %d" % n if n % 2 else b'{"event_id":"g%d","status":"sleepy"}' % n for n in range(count)]
+    async with start_worker():
+        await client.rpush(f"{prefix}:events", *garbage)
+        record = await report(log=["fine"], event_id="good")
+        async with asyncio.timeout(15):
+            while (await store.status())["dead"] < count:
+                await asyncio.sleep(0.05)
+    assert record["event_id"] == "good"
+    letters = (await store.dead(limit=count)).records
+    assert all(letter["reason"] for letter in letters)
+    assert any("sleepy" in letter["reason"] and "failed" in letter["reason"] for letter in letters)
+    status = await store.status()
+    assert (status["in_flight"], status["queue_depth"], status["history_length"]) == (0, 0, 1)
+    await client.aclose()
