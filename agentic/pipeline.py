@@ -102,6 +102,8 @@ class Pipeline:
 
     async def _ask(self, name: str, module: ReasoningModule, situation: Situation, notes: list[str]) -> Decision | None:
         """Ask one module; what it breaks or makes up is noted, and the chain goes on."""
+        answer: Decision | None
+        said: str | None
         try:
             if isinstance(module, Consultable):
                 consulted = await module.consult(situation)

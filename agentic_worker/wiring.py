@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from pydantic import ValidationError
-
 from agentic.acting import ActingLimits, Actor
 from agentic.contracts import Effector, Memory, ReasoningModule, Sensor
 from agentic.digest import Redactor
-from agentic.errors import ConfigError, InvalidEvent, Problem
-from agentic.intake import Limits, event_from_mapping, parse_event
+from agentic.errors import ConfigError
+from agentic.intake import Limits, event_from_json, event_from_mapping, parse_event
 from agentic.pipeline import Core, Pipeline
 from agentic.planning import BUILT_IN, Planner
 from agentic.registry import EFFECTORS, load
@@ -77,14 +75,7 @@ def build(settings: Settings, memory: Memory, worker: str, environ: Mapping[str,
 
 def read_payload(raw: bytes, accepted: bool, limits: Limits, redactor: Redactor) -> Event:
     """Read a payload of the queue; only what the API accepted has been checked and redacted before."""
-    if not accepted:
-        return parse_event(raw, limits, redactor, utc_now())
-    try:
-        return Event.model_validate_json(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        pointer = "/" + "/".join(map(str, first["loc"]))
-        raise InvalidEvent((Problem(pointer, first["msg"], first["type"]),)) from error
+    return event_from_json(raw) if accepted else parse_event(raw, limits, redactor, utc_now())
 
 
 def _named(parts: list[PartSettings]) -> dict[str, PartSettings]:

@@ -25,7 +25,15 @@ log = structlog.get_logger()
 SCRIPT_NAMES = (
     "enqueue", "claim", "beat", "save", "begin", "result", "defer", "recovered", "finish", "replay", "feedback", "page",
 )  # fmt: skip
-PASSING = (errors.ConnectionError, errors.TimeoutError, errors.ReadOnlyError, errors.OutOfMemoryError, OSError)
+PASSING = (
+    errors.ConnectionError,
+    errors.TimeoutError,
+    errors.ReadOnlyError,
+    errors.OutOfMemoryError,
+    errors.NoScriptError,
+    errors.MasterDownError,
+    OSError,
+)
 PASSING_CODES = (
     "MISCONF",
     "NOREPLICAS",
@@ -44,7 +52,7 @@ def is_passing(error: BaseException) -> bool:
     """Say whether the same call may succeed later without anybody changing it."""
     if isinstance(error, errors.AuthenticationError | errors.AuthorizationError):
         return False
-    if isinstance(error, errors.NoScriptError | errors.MasterDownError | PASSING):
+    if isinstance(error, PASSING):
         return True
     return isinstance(error, errors.ResponseError) and str(error).startswith(PASSING_CODES)
 
