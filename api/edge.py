@@ -39,6 +39,9 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, _plain_words(scope, send))
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -51,7 +54,7 @@ class Edge:
         scope["request_id"] = request_id.decode()
         head = method == "HEAD"
         if head:  # every GET answers HEAD as well; monitors ask that way
-            scope["method"] = "GET"
+            scope = {**scope, "method": "GET"}  # a copy: the server looks at its own to leave the body out
         status = 0
 
         async def answer(message: Message) -> None:
@@ -86,6 +89,18 @@ class Edge:
             await problem_response(scope, problem)(scope, receive, answer)
         finally:
             self.metrics.observe(method, scope, status or 500, time.perf_counter() - began)
+
+
+def _plain_words(scope: Scope, send: Send) -> Send:
+    """Say why the start failed in the sentence that was meant for people, where there is one."""
+
+    async def tell(message: Message) -> None:
+        reason = getattr(scope["app"].state, "cannot_start", None)
+        if reason is not None and message["type"] == "lifespan.startup.failed":
+            message = {**message, "message": reason}
+        await send(message)
+
+    return tell
 
 
 def _is_foreign(headers: dict[bytes, bytes]) -> bool:

@@ -6,14 +6,14 @@ import asyncio
 import gc
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Protocol
 
 import structlog
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from agentic.errors import ConfigError
+from agentic.errors import AutoRemedyError, ConfigError
 from agentic.intake import Limits, Redactor
 from agentic.planning import BUILT_IN_NAMES
 from agentic.types import ActionKind
@@ -79,7 +79,7 @@ def create_app(
     for module in ROUTERS:
         app.include_router(module.router)
     install_docs(app)
-    install_openapi(app)
+    install_openapi(app, max_batch=settings.api.max_batch)
     install_problems(app)
     app.add_middleware(Edge, metrics=parts.metrics)
     return app
@@ -93,25 +93,26 @@ def _lifespan(
     store: Store, backing: Backing | None, tune_gc: bool
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        if backing is not None:
-            await asyncio.to_thread(backing.start)
-        opening = await _open(store)
-        if tune_gc:
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(50_000, 20, 100)
-        log.info("api.started", version=VERSION)
-        try:
-            yield
-        finally:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as at_the_end:
+            try:
+                if backing is not None:
+                    await asyncio.to_thread(backing.start)
+                    at_the_end.push_async_callback(asyncio.to_thread, backing.stop)
+                at_the_end.push_async_callback(store.close)
+                opening = await _open(store)
+            except AutoRemedyError as error:
+                app.state.cannot_start = str(error)
+                raise
             if opening is not None:
-                opening.cancel()
-                await asyncio.gather(opening, return_exceptions=True)
-            await store.close()
-            if backing is not None:
-                await asyncio.to_thread(backing.stop)
-            log.info("api.stopped")
+                at_the_end.push_async_callback(_cancel, opening)
+            if tune_gc:
+                gc.collect()
+                gc.freeze()
+                gc.set_threshold(50_000, 20, 100)
+            log.info("api.started", version=VERSION)
+            yield
+        log.info("api.stopped")
 
     return lifespan
 
@@ -126,6 +127,11 @@ async def _open(store: Store) -> asyncio.Task[None] | None:
     return None
 
 
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 async def _keep_opening(store: Store) -> None:
     while True:
         await asyncio.sleep(REOPEN_SECONDS)
@@ -133,8 +139,8 @@ async def _keep_opening(store: Store) -> None:
             await store.open()
         except StoreUnavailable:
             continue
-        except Exception:
-            log.exception("store.unusable")
+        except AutoRemedyError as error:
+            log.error("store.unusable", reason=str(error))  # noqa: TRY400 - the sentence says what to change
             continue
         log.info("store.opened")
         return
@@ -142,15 +148,28 @@ async def _keep_opening(store: Store) -> None:
 
 def _from_configuration() -> FastAPI:
     """Make the app that `uvicorn api.main:app` serves, from `config.yaml` and the environment."""
-    from agentic.digest.redaction import Redactor as SecretRedactor
     from config import load_settings
-    from settings.logs import set_up_logs
-    from store.setup import set_up_store
 
-    set_up_logs()
     settings = load_settings()
-    store, embedded = set_up_store(
-        settings.redis.url, settings.data_dir(), settings.redis.key_prefix, settings.store_limits()
+
+    from agentic.digest.redaction import Redactor as SecretRedactor
+    from store import Limits as StoreLimits
+    from store import Store as RealStore
+    from store.embedded import EmbeddedStore
+
+    embedded = EmbeddedStore(settings.data_dir()) if settings.redis.url == "embedded" else None
+    queue = settings.queue
+    store = RealStore(
+        embedded.url if embedded else settings.redis.url,
+        prefix=settings.redis.key_prefix,
+        limits=StoreLimits(
+            lease_seconds=queue.lease_seconds,
+            max_waiting=queue.max_length,
+            max_deliveries=queue.max_deliveries,
+            max_dead=queue.max_dead,
+            max_history=settings.history.max_length,
+            dedup_days=queue.dedup_days,
+        ),
     )
     redactor = SecretRedactor(settings.redaction.patterns)
     return create_app(settings, store, redactor, backing=embedded, tune_gc=True)

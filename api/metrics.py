@@ -6,10 +6,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import Scope
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each one, which nobody reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +37,15 @@ TOTALS: dict[str, Total] = {
     "feedback": Total(("verdict",), "Feedback given by people"),
 }
 GAUGES: dict[str, tuple[str, str]] = {
-    "queue_waiting": ("queue.waiting", "Events waiting"),
-    "queue_limit": ("queue.max_waiting", "Events that may wait at most"),
-    "queue_oldest_age_seconds": ("queue.oldest_age_seconds", "Age of the oldest event without a record"),
-    "in_hand": ("in_hand", "Events in workers' hands"),
+    "queue_depth": ("queue_depth", "Events waiting"),
+    "queue_limit": ("queue_limit", "Events that may wait at most"),
+    "queue_oldest_age_seconds": ("oldest_age_seconds", "Age of the oldest event without a record"),
+    "in_flight": ("in_flight", "Events in workers' hands"),
     "delayed": ("delayed", "Events put aside until they are due"),
     "dead_letters": ("dead", "Dead letters kept"),
-    "history_records": ("history", "History records kept"),
+    "history_records": ("history_length", "History records kept"),
 }
-"""Gauge to the place of its value in the store's status."""
+"""Gauge to the entry of the store's status that it shows, and what it means."""
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -110,10 +119,8 @@ class _Snapshot(Collector):
 
     @staticmethod
     def _gauges(status: Mapping[str, Any]) -> Iterable[Metric]:
-        for name, (place, text) in GAUGES.items():
-            value: Any = status
-            for part in place.split("."):
-                value = (value or {}).get(part)
+        for name, (entry, text) in GAUGES.items():
+            value = status.get(entry)
             if value is not None:
                 yield GaugeMetricFamily(f"autoremedy_{name}", text, value=float(value))
         paused = float(bool(status.get("paused")))

@@ -207,5 +207,5 @@ class Status(BaseModel):
     model_config = ConfigDict(extra="allow")
     version: str
     uptime_seconds: float
-    queue: dict[str, Any]
+    queue_depth: int
     workers: list[dict[str, Any]]

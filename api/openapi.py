@@ -64,25 +64,27 @@ def answers(
     return described
 
 
-def install_openapi(app: FastAPI) -> None:
+def install_openapi(app: FastAPI, *, max_batch: int) -> None:
     """Make the app's document complete; it is built once, when first asked for."""
     build = app.openapi
 
     def complete() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _complete(build())
+            app.openapi_schema = _complete(build(), max_batch)
         return app.openapi_schema
 
     app.openapi = complete  # type: ignore[method-assign]
 
 
-def _complete(document: dict[str, Any]) -> dict[str, Any]:
+def _complete(document: dict[str, Any], max_batch: int) -> dict[str, Any]:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for model in BODIES:
         schemas[model.__name__] = _component(model, "validation", schemas)
     schemas[ProblemDocument.__name__] = _component(ProblemDocument, "serialization", schemas)
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own shape of 422, which nobody gets
         schemas.pop(name, None)
+    batch = document["paths"]["/events"]["post"]["requestBody"]["content"][JSON]["schema"]
+    batch["maxItems"] = max_batch
     for path in document["paths"].values():
         for operation in path.values():
             wrong = operation["responses"].get("422", {}).get("content", {}).get(JSON)

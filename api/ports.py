@@ -92,9 +92,9 @@ class Store(Protocol):
     async def status(self) -> Mapping[str, Any]:
         """Return what is going on now.
 
-        `queue` {waiting, oldest_age_seconds, max_waiting}, `in_hand`, `delayed`, `dead`, `history` (counts),
-        `paused` {by, reason, at} or None, `workers` [{id, last_seen_at, …}], `store` {…}, `llm` {state, …} as
-        a worker last wrote it.
+        Counts `queue_depth` (of at most `queue_limit`), `in_flight`, `delayed`, `dead`, `history_length`;
+        `oldest_age_seconds`; `paused` {by, reason, at} or None; `workers` [{id, last_seen_at, …}]; `store` {…};
+        `llm` {state, …} as a worker last wrote it, with the state up, down, off or unknown.
         """
 
     async def totals(self) -> Mapping[str, Mapping[str, float]]:

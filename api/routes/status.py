@@ -19,8 +19,13 @@ from store.errors import StoreUnavailable
 
 router = APIRouter(tags=["operation"])
 
-MODEL_DOWN = frozenset({"down", "unreachable", "error", "open"})
-"""States of the model, as workers write them, that leave only the rules to work with."""
+MODEL = {
+    "up": "The model answers.",
+    "down": "The model does not answer: rules and people go on without it.",
+    "off": "No model is used.",
+    "unknown": "No worker has looked for a model yet.",
+}
+"""What a worker last wrote of the model, in words."""
 PAUSE_EXAMPLE = {"before maintenance": {"user": "dana", "reason": "database upgrade until 04:00"}}
 
 
@@ -122,9 +127,8 @@ def _checks(status: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
     if status is None:
         return {"store": {"ok": False, "detail": "The store does not answer."}}
     workers = len(status.get("workers") or ())
-    queue = status.get("queue") or {}
-    waiting, room = int(queue.get("waiting", 0)), int(queue.get("max_waiting", 0))
-    llm = str((status.get("llm") or {}).get("state", "not_seen"))
+    waiting, room = int(status.get("queue_depth", 0)), int(status.get("queue_limit", 0))
+    llm = str((status.get("llm") or {}).get("state", "unknown"))
     paused = status.get("paused")
     checks = {
         "store": {"ok": True, "detail": "The store answers."},
@@ -138,17 +142,9 @@ def _checks(status: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
             if workers
             else "No worker was heard of lately: events are taken, but nobody handles them.",
         },
-        "llm": {"ok": llm not in MODEL_DOWN, "detail": _MODEL.get(llm, f"Model: {llm}.")},
+        "llm": {"ok": llm != "down", "detail": MODEL.get(llm, f"Model: {llm}.")},
     }
     if paused:
         why = f" ({paused['reason']})" if paused.get("reason") else ""
         checks["actions"] = {"ok": True, "detail": f"Automatic actions are paused by {paused.get('by')}{why}."}
     return checks
-
-
-_MODEL = {
-    "up": "The model answers.",
-    "off": "No model is used.",
-    "not_seen": "No worker has looked for a model yet.",
-    **dict.fromkeys(MODEL_DOWN, "The model does not answer: rules and people go on without it."),
-}

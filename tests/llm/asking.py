@@ -18,6 +18,8 @@ SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
 }
 ASKED = [{"role": "system", "content": "Choose."}, {"role": "user", "content": "What now?"}]
+HASTY = {"deadline_seconds": 2.0, "first_token_seconds": 0.3, "idle_seconds": 0.2}
+"""Deadlines of a test that waits for one of them to pass."""
 GOOD = '{"why": "because", "choice": 2}'
 OBJECT = {"why": "because", "choice": 2}
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from llm import ChatClient
+from tests.llm.asking import HASTY
 from tests.llm.scripted_server import ScriptedServer
 
 
@@ -22,18 +23,22 @@ async def server() -> AsyncIterator[ScriptedServer]:
 
 @pytest.fixture
 async def make_client(server: ScriptedServer) -> AsyncIterator[Any]:
-    """Makes clients of the scripted server with tiny deadlines."""
+    """Makes clients of the scripted server that have time enough on a busy machine."""
     made: list[ChatClient] = []
 
     def make(base_url: str | None = None, **options: Any) -> ChatClient:
-        tiny = {"deadline_seconds": 2.0, "first_token_seconds": 0.3, "idle_seconds": 0.2}
-        tiny["retry_pause_seconds"] = 0.01
-        made.append(ChatClient(base_url or server.url, **{**tiny, **options}))
+        made.append(ChatClient(base_url or server.url, **{"retry_pause_seconds": 0.01, **options}))
         return made[-1]
 
     yield make
     for client in made:
         await client.aclose()
+
+
+@pytest.fixture
+def hasty(make_client: Any) -> ChatClient:
+    """A client that waits for nothing."""
+    return make_client(**HASTY)
 
 
 @pytest.fixture

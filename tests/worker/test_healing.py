@@ -12,7 +12,7 @@ import pytest
 from agentic.types import Category, Feedback
 from store import Store
 
-DISK_FULL = ["copying /srv/data", "cp: error writing '/backup/x': No space left on device"]
+DISK_FULL = ["copying /srv/data", "cp: error writing '/backup/2026-01-02.tar': No space left on device"]
 
 
 def script(folder: Path, name: str, text: str) -> str:
@@ -219,7 +219,7 @@ async def test_a_correction_decides_the_next_failure_with_the_same_signature(
         assert first["diagnosis"]["category"] == "disk_full"
         note = Feedback(event_id="first", user="ana", rating=2, correct_category=Category.RESOURCE_QUOTA)
         assert await store.add_feedback(note)
-        second = await report(event_id="second", log=[line.replace("/backup/x", "/backup/y7") for line in DISK_FULL])
+        second = await report(event_id="second", log=[line.replace("2026-01-02", "2026-01-03") for line in DISK_FULL])
     assert second["digest"]["signature"] == first["digest"]["signature"]
     assert second["diagnosis"]["category"] == "resource_quota"
     assert second["diagnosis"]["source"] == "precedent:first"

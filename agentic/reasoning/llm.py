@@ -1,0 +1,340 @@
+"""Asks a local model what rules cannot tell; it fills in a form and can choose only from a menu.
+
+Text, parameters, commands and URLs never come from the model. Its one sentence of cause is shown to
+people and decides nothing. Whatever it claims is checked against the log before it counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import structlog
+
+from agentic.contracts import ReasoningModule
+from agentic.planning import ESCALATE, TELLING_KINDS
+from agentic.reasoning.consulted import Consulted, ModelCall, Redacts
+from agentic.reasoning.prompts import Prompts
+from agentic.reasoning.prompts.excerpt import shown_lines
+from agentic.reasoning.prompts.form import form_schema, untrue
+from agentic.reasoning.prompts.untrusted import harmless, mark_for, numbered
+from agentic.types import Action, ActionKind, Category, Decision, Diagnosis, Line, Precedent, Situation
+from llm import ChatClient, Kind, LlmError
+
+log = structlog.get_logger(__name__)
+
+MAX_TURNS = 3
+LEAST_LOG_TOKENS = 150
+MAX_MENU = 40
+LONG_MENU = 12
+"""From here on the menu is shown without descriptions."""
+MAX_PRECEDENTS = 3
+MAX_PROBE_LINES = 15
+PROBE_SECONDS = 10.0
+SILENT = frozenset({Category.NOT_A_FAILURE, Category.CANCELLED_BY_OPERATOR})
+"""Categories whose playbook tells nobody; on a model's word alone a person is told all the same."""
+NOT_THERE = frozenset(
+    {Kind.UNREACHABLE, Kind.BAD_BASE_URL, Kind.NOT_AN_LLM, Kind.AUTH, Kind.NO_MODEL, Kind.MODEL_NOT_FOUND}
+)
+_LINK = re.compile(r"\b[a-z][a-z0-9+.-]{1,15}://\S+", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A read-only check that the operator declared and the model may ask for by its number."""
+
+    name: str
+    description: str
+    run: Callable[[Situation], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked about one event, and what the answer is held against."""
+
+    messages: list[dict[str, str]]
+    lines: tuple[Line, ...]
+    menu: tuple[Action, ...]
+
+    def wrong(self, answer: Mapping[str, Any]) -> str | None:
+        return untrue(answer, self.lines, len(self.menu))
+
+
+class LocalModel(ReasoningModule):
+    """Diagnoses with a model on a local server; leaves the event to others when there is none or it errs."""
+
+    def __init__(
+        self,
+        base_url: str = "http://localhost:1234/v1",
+        *,
+        redactor: Redacts,
+        enabled: Literal["auto"] | bool = "auto",
+        model: str = "auto",
+        api_key: str | None = None,
+        context_tokens: int | Literal["auto"] = "auto",
+        max_output_tokens: int = 500,
+        deadline_seconds: float = 180.0,
+        concurrency: int = 1,
+        prompts: Path | str | None = None,
+        base_dir: Path | None = None,
+        prompt_tokens: int = 2000,
+        look_every_seconds: float = 15.0,
+        probes: Sequence[Probe] = (),
+        client: ChatClient | None = None,
+    ) -> None:
+        """`prompts` is a folder, relative to `base_dir`; a `client` makes the settings of the server moot."""
+        self._client = client or ChatClient(
+            base_url,
+            model=model,
+            api_key=api_key,
+            context_tokens=context_tokens,
+            max_output_tokens=max_output_tokens,
+            deadline_seconds=deadline_seconds,
+            concurrency=concurrency,
+        )
+        self._redactor = redactor
+        self._enabled = enabled
+        self._prompts = Prompts((base_dir or Path()) / prompts if prompts else None)
+        self._prompt_tokens = prompt_tokens
+        self._look_every_seconds = look_every_seconds
+        self._probes = tuple(probes)
+        self._looking = asyncio.Lock()
+        self._absent: str | None = None
+        self._looked_at: float | None = None
+
+    async def close(self) -> None:
+        """Close the connections to the server."""
+        await self._client.aclose()
+
+    async def decide(self, situation: Situation) -> Decision | None:
+        """Return the model's checked answer, or None; `consult` also tells why."""
+        return (await self.consult(situation)).decision
+
+    async def consult(self, situation: Situation) -> Consulted:
+        """Ask the model and say what came of it; never raises for anything the server does."""
+        reason = await self._why_not(situation)
+        if reason is not None:
+            return Consulted(None, reason)
+        question = self._question(situation)
+        if isinstance(question, str):
+            return Consulted(None, question)
+        calls: list[ModelCall] = []
+        try:
+            answer = await self._answer(question, situation, calls)
+        except LlmError as error:
+            calls.append(ModelCall.of(error, self._redactor))
+            if error.kind in NOT_THERE:
+                self._saw(f"{error.kind}: {error.message}. {error.advice}")
+            log.info("llm.failed", event_id=situation.event.event_id, kind=error.kind.value)
+            said = self._redactor.text(f"the model was not used: {error.kind}: {error.message}")
+            return Consulted(None, said, tuple(calls))
+        decision = self._decision(answer, question, calls)
+        if decision is None:
+            return Consulted(None, f"{calls[-1].model} was asked and could not tell the cause", tuple(calls))
+        return Consulted(decision, decision.note or "", tuple(calls))
+
+    async def _why_not(self, situation: Situation) -> str | None:
+        """Say why the model is not asked about this event, or None; makes sure that the server is known."""
+        if self._enabled is False:
+            return "the model is switched off (llm.enabled: false)"
+        if not situation.event.status.is_failure:
+            return "the model is not asked about a run that did not fail"
+        if not situation.digest.excerpt:
+            return "the model was not asked: there is no log to read"
+        if self._client.breaker.is_open:
+            return (
+                "the model was not asked: its server failed several times in a row and is left alone for a while"
+            )
+        if self._enabled == "auto":
+            await self._look()
+            if self._absent is not None:
+                return f"no model: {self._absent}"
+        if self._client.state is None:
+            await self._client.preflight()  # the room for the log depends on the loaded context
+        return None
+
+    async def _look(self) -> None:
+        """Look whether a server has appeared, at most every few seconds; while one looks nobody else waits."""
+        if self._looked_at is not None and (self._absent is None or self._looking.locked()):
+            return
+        async with self._looking:
+            now = asyncio.get_running_loop().time()
+            if self._looked_at is not None and now - self._looked_at < self._look_every_seconds:
+                return
+            state = await self._client.preflight()
+            self._saw(None if state.ready else f"{state.kind}: {state.detail}. {state.advice}")
+
+    def _saw(self, absent: str | None) -> None:
+        if self._looked_at is None or (absent is None) != (self._absent is None):
+            log.info("llm.absent" if absent else "llm.found", detail=absent, model=_model_of(self._client))
+        self._absent = absent
+        self._looked_at = asyncio.get_running_loop().time()
+
+    def _question(self, situation: Situation) -> _Question | str:
+        """Return the question about an event, or say why none can be asked."""
+        tokens = self._client.tokens
+        menu = tuple(a for a in situation.menu.values() if a.kind is not ActionKind.NO_OP)[:MAX_MENU]
+        parts = {
+            "menu": _menu_text(menu),
+            "hints": _hints(situation),
+            "facts": self._redactor.text(_facts(situation)),
+        }
+        empty = self._prompts.question(**parts, mark=mark_for(), log="") + self._probe_menu()
+        budget = self._client.prompt_budget(self._prompt_tokens)
+        room = budget - tokens.messages([_message("system", self._prompts.system), _message("user", empty)])
+        if room < LEAST_LOG_TOKENS:
+            return (
+                f"the model was not asked: {budget} tokens of prompt leave no room for the log; "
+                "load the model with a longer context"
+            )
+        must = situation.suspicion.diagnosis.evidence if situation.suspicion else ()
+        lines = shown_lines(situation.digest, must, room, tokens.text)
+        lines = tuple(line.model_copy(update={"text": self._redactor.text(line.text)}) for line in lines)
+        if not lines:
+            return "the model was not asked: there is no log to read"
+        text = numbered(lines)
+        user = self._prompts.question(**parts, mark=mark_for(parts["facts"], text), log=text)
+        user += self._probe_menu()
+        return _Question([_message("system", self._prompts.system), _message("user", user)], lines, menu)
+
+    def _probe_menu(self) -> str:
+        if not self._probes:
+            return ""
+        rows = (
+            f"{n}. {harmless(p.name, 60)}: {harmless(p.description, 100)}" for n, p in enumerate(self._probes, 1)
+        )
+        return "\nIf one of these checks would decide, put its number into need; otherwise 0.\n" + "\n".join(rows)
+
+    async def _answer(
+        self, question: _Question, situation: Situation, calls: list[ModelCall]
+    ) -> Mapping[str, Any]:
+        """Ask, run the checks that the model asks for, and return its last answer."""
+        left = list(range(1, len(self._probes) + 1))
+        messages = list(question.messages)
+        while True:
+            probes = left if len(calls) < MAX_TURNS - 1 else []
+            schema = form_schema(question.lines, len(question.menu), probes)
+            completion = await self._client.complete(messages, schema, check=question.wrong)
+            calls.append(ModelCall.of(completion, self._redactor))
+            answer = completion.object
+            need = answer.get("need", 0)
+            if not need:
+                return answer
+            left.remove(need)
+            result = await self._probe_result(self._probes[need - 1], situation)
+            again = self._prompts.probe(
+                probe=harmless(self._probes[need - 1].name, 60),
+                mark=mark_for(result),
+                result=result,
+                left="" if len(calls) < MAX_TURNS - 1 and left else " No further check is possible.",
+            )
+            said = json.dumps({"reading": harmless(answer["reading"]), "need": need})
+            messages += [_message("assistant", said), _message("user", again)]
+
+    async def _probe_result(self, probe: Probe, situation: Situation) -> str:
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                text = await probe.run(situation)
+        except Exception as error:  # noqa: BLE001 - a check that breaks is itself a finding; the question goes on
+            text = f"the check failed: {type(error).__name__}"
+        lines = [harmless(line, 200) for line in self._redactor.text(text[:8000]).splitlines()]
+        return "\n".join(line for line in lines[:MAX_PROBE_LINES] if line) or "(nothing)"
+
+    def _decision(
+        self, answer: Mapping[str, Any], question: _Question, calls: Sequence[ModelCall]
+    ) -> Decision | None:
+        """Turn a checked answer into a decision; None when the model says that it cannot tell."""
+        category = Category(answer["category"])
+        if category is Category.UNKNOWN:
+            return None
+        model = harmless(calls[-1].model, 80)
+        chosen = list(dict.fromkeys(question.menu[number - 1].name for number in answer["actions"]))
+        kinds = {action.name: action.kind for action in question.menu}
+        if category in SILENT and ESCALATE.name in kinds:
+            chosen = [ESCALATE.name]
+        elif chosen and ESCALATE.name in kinds and not any(kinds[name] in TELLING_KINDS for name in chosen):
+            chosen.append(ESCALATE.name)
+        diagnosis = Diagnosis(
+            category=category,
+            root_cause=self._sentence(answer["root_cause"]),
+            confidence=answer["confidence"],
+            evidence=tuple(dict.fromkeys(cited["line"] for cited in answer["evidence"])),
+            source=f"llm:{model}",
+        )
+        return Decision(diagnosis=diagnosis, actions=tuple(chosen) or None, note=_note(model, calls))
+
+    def _sentence(self, text: str) -> str:
+        """Return the model's sentence as it may be shown to people: one line, no links, no secrets."""
+        return self._redactor.text(_LINK.sub("[link]", harmless(text, 240)))
+
+
+def _message(role: str, content: str) -> dict[str, str]:
+    return {"role": role, "content": content}
+
+
+def _model_of(client: ChatClient) -> str | None:
+    return client.state.model if client.state else None
+
+
+def _menu_text(menu: Sequence[Action]) -> str:
+    rows = []
+    for number, action in enumerate(menu, 1):
+        row = f"{number}. {action.name}"
+        if action.kind.value != action.name:
+            row += f" [{action.kind}]"
+        if len(menu) < LONG_MENU and action.description:
+            row += f": {harmless(action.description, 100)}"
+        rows.append(row)
+    return "\n".join(rows) or "(empty: actions must be [])"
+
+
+def _facts(situation: Situation) -> str:
+    """Return what was reported of the run, one fact a line; all of it is untrusted."""
+    event = situation.event
+    facts = {
+        "job": event.job_id,
+        "status": event.status.value,
+        "exit code": event.exit_code,
+        "command": event.command,
+        "seconds": round(event.duration_seconds) if event.duration_seconds is not None else None,
+        "lines in the log": situation.digest.total_lines,
+    }
+    return "\n".join(f"{name}: {harmless(str(value), 200)}" for name, value in facts.items() if value is not None)
+
+
+def _hints(situation: Situation) -> str:
+    """Return what rules and earlier incidents say, in words of our own only."""
+    hints = []
+    if situation.suspicion is not None:
+        suspected = situation.suspicion.diagnosis
+        where = ", ".join(str(line) for line in suspected.evidence[:5])
+        hints.append(
+            f"A rule suspects {suspected.category}{f' because of line {where}' if where else ''}; it is not sure."
+        )
+    hints += [_precedent(precedent) for precedent in situation.precedents[:MAX_PRECEDENTS]]
+    return "".join(f"\n{hint}" for hint in hints)
+
+
+def _precedent(precedent: Precedent) -> str:
+    tried = ", ".join(harmless(name, 60) for name in precedent.tried[:4]) or "nothing"
+    hint = f"An earlier failure that looked the same was {precedent.category}; tried: {tried}; it ended "
+    hint += "healed." if precedent.verified else f"{harmless(precedent.status, 20)}."
+    for said in precedent.feedback[-1:]:
+        if said.verdict in ("right", "wrong", "partly"):
+            hint += f" A person called that {said.verdict}."
+        if said.correct_category is not None:
+            hint += f" A person corrected it to {said.correct_category}."
+    return hint
+
+
+def _note(model: str, calls: Sequence[ModelCall]) -> str:
+    seconds = sum(call.duration_seconds for call in calls)
+    last = calls[-1]
+    counts = f", {last.prompt_tokens} + {last.completion_tokens} tokens" if last.prompt_tokens else ""
+    asked = "once" if len(calls) == 1 else f"{len(calls)} times"
+    return f"{model} was asked {asked} and answered in {seconds:.1f} s{counts}; prompt {last.prompt_hash}"

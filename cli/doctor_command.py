@@ -1,0 +1,118 @@
+"""`autoremedy doctor`: what works, what does not, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import typer
+
+from cli.state import AsJson, State
+from cli.terminal import clean, print_json
+
+ADVICE = {
+    "store": "Look at redis.url in config.yaml and whether that server runs.",
+    "queue": "Start more workers: python -m agentic_worker.main",
+    "workers": "Start one: python -m agentic_worker.main (python main.py runs everything in one).",
+    "llm": "Start the model server, or set llm.enabled: false. Rules work without it.",
+}
+NEEDED = ("store", "queue", "workers")
+"""Without one of these failures are not handled; anything else makes it only less good."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    state: Literal["ok", "warning", "bad"]
+    detail: str
+    advice: str = ""
+
+
+def doctor(context: typer.Context, as_json: AsJson = False) -> None:
+    """Check configuration, API, store, workers, model and waiting reports; one line each."""
+    state: State = context.find_root().obj
+    findings = [_configuration(), *_service(state.url), _spool()]
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        _print(findings)
+    if any(finding.state == "bad" for finding in findings):
+        raise typer.Exit(1)
+
+
+def _print(findings: list[Finding]) -> None:
+    from rich.text import Text
+
+    from cli.terminal import console
+
+    styles = {"ok": "green", "warning": "yellow", "bad": "bold red"}
+    out = console()
+    for finding in findings:
+        mark = Text(f"{finding.state:<8}", style=styles[finding.state])
+        advice = f" {clean(finding.advice)}" if finding.advice else ""
+        out.print(Text.assemble(mark, f"{finding.name:<9}", clean(finding.detail), advice), soft_wrap=True)
+
+
+def _configuration() -> Finding:
+    from agentic.errors import ConfigError
+    from config import load_settings
+
+    try:
+        load_settings()
+    except ConfigError as error:
+        first, *others = str(error).splitlines()
+        more = f" (and {len(others)} more)" if others else ""
+        return Finding("config", "bad", first + more, "Correct it; autoremedy config check lists everything.")
+    return Finding("config", "ok", "No mistake in the configuration here.")
+
+
+def _service(url: str | None) -> list[Finding]:
+    import httpx
+
+    from cli.exec.config import read_config
+
+    url = (url or read_config().url).rstrip("/")
+    try:
+        response = httpx.get(url + "/health", timeout=10.0, trust_env=False)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        reason = str(error).rstrip(".") or type(error).__name__
+        advice = (
+            "Start it (python main.py, or uvicorn api.main:app), or say where it is with --url or AUTOREMEDY_URL."
+        )
+        return [Finding("api", "bad", f"No answer at {url} ({reason}).", advice)]
+    try:
+        checks: dict[str, dict[str, Any]] = response.json()["checks"]
+        found = [_check(name, checks[name]) for name in checks]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        detail = f"{url} answers {response.status_code}, but not as AutoRemedy does."
+        return [
+            Finding("api", "bad", detail, "Is something else listening there? Look at --url and AUTOREMEDY_URL.")
+        ]
+    return [Finding("api", "ok", f"Answers at {url}."), *found]
+
+
+def _check(name: str, check: dict[str, Any]) -> Finding:
+    detail = str(check.get("detail", ""))
+    if check.get("ok"):
+        return Finding(name, "ok", detail)
+    return Finding(name, "bad" if name in NEEDED else "warning", detail, ADVICE.get(name, ""))
+
+
+def _spool() -> Finding:
+    from cli.exec.config import read_config
+    from cli.exec.spool import Spool
+
+    spool = Spool(read_config().spool_folders)
+    waiting, rejected = len(spool.waiting()), spool.rejected()
+    if rejected:
+        detail = f"{len(rejected)} reports of this user were refused by the API, {waiting} wait."
+        advice = (
+            f"The reasons lie in {rejected[0].parent}; autoremedy events flush --retry-rejected sends them again."
+        )
+        return Finding("reports", "warning", detail, advice)
+    if waiting:
+        detail = f"{waiting} reports of this user wait on this machine."
+        return Finding("reports", "warning", detail, "The next run sends them, or now: autoremedy events flush")
+    return Finding("reports", "ok", "No report of this user waits on this machine.")

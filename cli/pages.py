@@ -1,0 +1,289 @@
+"""What a person reads: tables of records, and the page of one incident for three in the morning."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from cli.terminal import clean
+
+STYLES = {
+    "resolved": "green",
+    "remediated": "green",
+    "done": "green",
+    "verified": "green",
+    "suggested": "yellow",
+    "pending": "yellow",
+    "skipped": "dim",
+    "ignored": "dim",
+    "escalated": "bold yellow",
+    "unknown": "bold red",
+    "failed": "bold red",
+    "dead": "bold red",
+    "rejected": "red",
+    "refused": "red",
+}
+MEANING = {
+    "resolved": "acted, and it was proved that it helped",
+    "remediated": "acted; there is no check that could prove that it helped",
+    "suggested": "diagnosed; nothing was done, the plan is below",
+    "escalated": "a person was told",
+    "rejected": "a person said no, or nobody said yes in time",
+    "ignored": "nothing to do",
+    "unknown": "an action may or may not have happened: please look",
+    "dead": "could not be processed",
+}
+CHECK = {
+    "verified": "it helped",
+    "failed": "it did not help",
+    "pending": "not known yet",
+    "not_configured": "no check is configured for this job",
+}
+
+
+def when(value: Any, *, with_date: bool = True) -> str:
+    """Return a time as people write it, in UTC."""
+    if not value:
+        return ""
+    try:
+        moment = datetime.fromisoformat(str(value)).astimezone(UTC)
+    except ValueError:
+        return clean(value)
+    return moment.strftime("%Y-%m-%d %H:%M:%S UTC" if with_date else "%H:%M:%S")
+
+
+def seconds(value: Any) -> str:
+    """Return a duration as people say it."""
+    amount = float(value or 0)
+    if amount < 10:
+        return f"{amount:.1f} s"
+    if amount < 120:
+        return f"{amount:.0f} s"
+    if amount < 7200:
+        return f"{amount / 60:.0f} min"
+    return f"{amount / 3600:.1f} h"
+
+
+def status_text(status: Any) -> Text:
+    """Return a status in its colour."""
+    return Text(clean(status), style=STYLES.get(str(status), ""))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[RenderableType]], *, keep: Sequence[int] = ()) -> Table:
+    """Make a table; the columns in `keep` are never cut short."""
+    made = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for index, column in enumerate(columns):
+        made.add_column(column, no_wrap=True, overflow="ellipsis" if index not in keep else "fold")
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def history_table(records: Sequence[Mapping[str, Any]]) -> Table:
+    """Return records as a table."""
+    rows = []
+    for record in records:
+        diagnosis = record.get("diagnosis") or {}
+        rows.append(
+            (
+                when(record.get("finished_at"))[:19],
+                clean(record.get("job_id")),
+                status_text(record.get("status")),
+                clean(diagnosis.get("category", "")),
+                clean(record.get("event_id")),
+                clean(diagnosis.get("root_cause") or record.get("reason")),
+            )
+        )
+    return table(("finished (UTC)", "job", "status", "category", "event", "cause"), rows, keep=(0, 2, 3, 4))
+
+
+def incident_table(incidents: Sequence[Mapping[str, Any]]) -> Table:
+    """Return incidents as a table."""
+    rows = []
+    for incident in incidents:
+        diagnosis = incident.get("diagnosis") or {}
+        rows.append(
+            (
+                when(incident.get("received_at"))[:19],
+                clean(incident.get("job_id")),
+                clean(incident.get("state")),
+                clean(incident.get("stage")),
+                clean(incident.get("owner")),
+                clean(incident.get("event_id")),
+                clean(diagnosis.get("root_cause")),
+            )
+        )
+    return table(("received (UTC)", "job", "state", "stage", "worker", "event", "cause"), rows, keep=(0, 2, 5))
+
+
+class Page:
+    """A page of headed paragraphs."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def line(self, *parts: str | Text | tuple[str, str]) -> None:
+        """Write a line over the full width."""
+        self._console.print(Text.assemble(*parts))
+
+    def section(self, title: str, lines: Sequence[str | Text]) -> None:
+        """Write lines beside their title; nothing at all when there are none."""
+        if not lines:
+            return
+        self._console.print(Text(title, style="bold"))
+        for line in lines:
+            self._console.print(Padding(line if isinstance(line, Text) else Text(line), (0, 0, 0, 2)))
+
+
+def show_incident(console: Console, incident: Mapping[str, Any]) -> None:
+    """Write everything known of an incident that may still be under way."""
+    record = incident.get("record")
+    if record:
+        show_record(console, record, incident.get("timeline") or ())
+        return
+    page = Page(console)
+    page.line((clean(incident.get("job_id") or "unknown job"), "bold"), f"  event {clean(incident['event_id'])}")
+    owner = incident.get("owner")
+    stage = incident.get("stage")
+    page.line(
+        f"under way: {clean(incident.get('state'))}",
+        f", {clean(stage)}" if stage else "",
+        f", in the hands of {clean(owner)}" if owner else "",
+        f", due {when(incident['due_at'])}" if incident.get("due_at") else "",
+    )
+    diagnosis = incident.get("diagnosis")
+    if diagnosis:
+        page.section("Cause", cause_lines(diagnosis))
+    page.section("Timeline", _timeline(incident.get("timeline") or ()))
+
+
+def show_record(console: Console, record: Mapping[str, Any], timeline: Sequence[Mapping[str, Any]] = ()) -> None:
+    """Write what happened, why, how that is known, and what was done."""
+    page = Page(console)
+    event = record.get("event") or {}
+    page.line(*_headline(record, event))
+    status = str(record.get("status"))
+    page.line(
+        "event ", clean(record.get("event_id")), "  ", status_text(status.upper()), f": {MEANING.get(status, '')}"
+    )
+    if record.get("reason"):
+        page.line(clean(record["reason"]))
+    page.section("Command", [clean(event["command"])] if event.get("command") else [])
+    diagnosis = record.get("diagnosis")
+    page.section("Cause", cause_lines(diagnosis) if diagnosis else [])
+    page.section("Evidence", evidence_lines(diagnosis or {}, event.get("log") or (), _excerpt(record)))
+    page.section("Plan", [line for step in record.get("actions") or () for line in _step(step)])
+    page.section("Done", [_outcome(outcome) for outcome in record.get("outcomes") or ()])
+    page.section("Check", _verification(record.get("verification")))
+    page.section("Notes", [clean(note) for note in record.get("notes") or ()])
+    page.section("Timeline", _timeline(timeline))
+    page.section("Feedback", [_feedback(said) for said in record.get("feedback") or ()])
+    if diagnosis and not record.get("feedback"):
+        name = shlex.quote(clean(record.get("event_id")))
+        page.line(("Was this right? ", "dim"), f"autoremedy feedback {name} --rating 5 --verdict right --user YOU")
+
+
+def _headline(record: Mapping[str, Any], event: Mapping[str, Any]) -> list[str | tuple[str, str]]:
+    parts: list[str | tuple[str, str]] = [(clean(record.get("job_id")), "bold"), f" {clean(event.get('status'))}"]
+    if event.get("host"):
+        parts.append(f" on {clean(event['host'])}")
+    parts.append(f" at {when(event.get('finished_at') or event.get('occurred_at') or record.get('received_at'))}")
+    about = []
+    if event.get("exit_code") is not None:
+        about.append(f"exit code {clean(event['exit_code'])}")
+    if event.get("duration_seconds") is not None:
+        about.append(f"after {seconds(event['duration_seconds'])}")
+    if about:
+        parts.append(f" ({', '.join(about)})")
+    return parts
+
+
+def cause_lines(diagnosis: Mapping[str, Any]) -> list[str | Text]:
+    """Return the category, how sure it is, and the cause in words."""
+    about = f"  {clean(diagnosis.get('confidence'))} % sure, by {clean(diagnosis.get('source'))}"
+    head = Text.assemble((clean(diagnosis.get("category")), "bold"), (about, "dim"))
+    ruled_out = [f"not {clean(other)}" for other in diagnosis.get("ruled_out") or ()]
+    return [head, clean(diagnosis.get("root_cause")), *ruled_out]
+
+
+def _excerpt(record: Mapping[str, Any]) -> dict[int, str]:
+    return {line["line"]: line["text"] for line in (record.get("digest") or {}).get("excerpt") or ()}
+
+
+def evidence_lines(
+    diagnosis: Mapping[str, Any], log: Sequence[str], excerpt: Mapping[int, str], around: int = 1
+) -> list[str | Text]:
+    """Return the proving lines with their numbers, each with its neighbours; the proving ones stand out."""
+    proving = set(diagnosis.get("evidence") or ())
+    texts = {**dict(enumerate(log)), **excerpt}
+    wanted = sorted({n for line in proving for n in range(line - around, line + around + 1) if n in texts})
+    width = len(str(max(wanted, default=0)))
+    lines: list[str | Text] = []
+    previous: int | None = None
+    for number in wanted:
+        if previous is not None and number > previous + 1:
+            lines.append(Text(f"{'':>{width}}   …", style="dim"))
+        mark, style = (">", "bold") if number in proving else (" ", "dim")
+        lines.append(Text(f"{mark} {number:>{width}}  {clean(texts[number])}", style=style))
+        previous = number
+    return lines
+
+
+def _step(step: Mapping[str, Any]) -> list[str | Text]:
+    about = f"  {clean(step.get('kind'))}, {clean(step.get('risk'))}"
+    lines: list[str | Text] = [
+        Text.assemble(f"{clean(step.get('step'))}. ", (clean(step.get("name")), "bold"), (about, "dim"))
+    ]
+    verdicts = {"auto": "by itself", "ask": "asks a person", "propose": "a proposal", "refuse": "refused"}
+    said = str(step.get("decision"))
+    lines.append(f"   {verdicts.get(said, clean(said))}: {clean(step.get('reason'))}")
+    if step.get("preview"):
+        lines.append(f"   {clean(step['preview'])}")
+    return lines
+
+
+def _outcome(outcome: Mapping[str, Any]) -> Text:
+    took = outcome.get("duration_seconds")
+    return Text.assemble(
+        f"{clean(outcome.get('step'))}. {clean(outcome.get('name'))} ",
+        status_text(outcome.get("status")),
+        f" in {seconds(took)}" if took else "",
+        f": {clean(outcome['detail'])}" if outcome.get("detail") else "",
+    )
+
+
+def _verification(verification: Mapping[str, Any] | None) -> list[str | Text]:
+    if not verification:
+        return []
+    status = str(verification.get("status"))
+    how = f": {clean(verification['how'])}" if verification.get("how") else ""
+    at = f" ({when(verification['at'])})" if verification.get("at") else ""
+    return [Text.assemble(status_text(status), f", {CHECK.get(status, '')}{how}{at}")]
+
+
+def _timeline(timeline: Sequence[Mapping[str, Any]]) -> list[str | Text]:
+    return [
+        f"{when(entry.get('at'), with_date=False) or '--:--:--'}  {clean(entry.get('what'))}"
+        + (f"  {clean(entry['detail'])}" if entry.get("detail") else "")
+        for entry in timeline
+    ]
+
+
+def _feedback(said: Mapping[str, Any]) -> str:
+    parts = [f"{clean(said.get('user'))}: {clean(said.get('rating'))} of 5"]
+    if said.get("verdict"):
+        parts.append(clean(said["verdict"]))
+    if said.get("correct_category"):
+        parts.append(f"it was {clean(said['correct_category'])}")
+    if said.get("correct_action"):
+        parts.append(f"{clean(said['correct_action'])} would have been right")
+    if said.get("comment"):
+        parts.append(clean(said["comment"]))
+    return ", ".join(parts)

@@ -1,0 +1,42 @@
+"""Writing to the terminal: data on stdout, talk on stderr, and nothing in a log can move the cursor."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+WIDE = 160
+
+
+def clean(value: Any) -> str:
+    """Return a value as text that a terminal shows and does not obey."""
+    return _CONTROL.sub("\ufffd", "" if value is None else str(value))
+
+
+def complain(message: str) -> None:
+    """Say on stderr what is wrong."""
+    print(f"autoremedy: {clean_lines(message)}", file=sys.stderr)
+
+
+def clean_lines(text: str) -> str:
+    """Clean a text of several lines."""
+    return "\n".join(clean(line) for line in text.split("\n"))
+
+
+def print_json(value: Any) -> None:
+    """Write data for programs; ASCII only, so that no locale can break it."""
+    print(json.dumps(value, indent=2))
+
+
+def console() -> Console:
+    """Return where tables and pages go; wide when nobody's window bounds it."""
+    from rich.console import Console
+
+    plain = not sys.stdout.isatty()
+    return Console(width=WIDE if plain else None, highlight=False, emoji=False, markup=False, soft_wrap=False)

@@ -1,0 +1,214 @@
+"""History, feedback, incidents, jobs and dead letters out of the service."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+
+@pytest.fixture
+def handled(client: Any, backend: Any, report: Any) -> Any:
+    """Report an event and let a worker handle it."""
+
+    async def handle(event_id: str, status: str = "suggested", category: str | None = None, **fields: Any) -> None:
+        answer = await client.post("/event", json=report(event_id=event_id, **fields))
+        assert answer.status_code == 202
+        await backend.settle(event_id, status, category)
+
+    return handle
+
+
+async def ids(client: Any, query: str = "") -> list[str]:
+    answer = await client.get(f"/history{query}")
+    assert answer.status_code == 200, answer.text
+    return [record["event_id"] for record in answer.json()["records"]]
+
+
+async def test_history_is_newest_first_and_can_be_turned(client: Any, handled: Any) -> None:
+    for name in ("a", "b", "c"):
+        await handled(name)
+    assert await ids(client) == ["c", "b", "a"]
+    assert await ids(client, "?order=asc") == ["a", "b", "c"]
+
+
+async def test_an_empty_history_is_an_empty_page(client: Any) -> None:
+    assert (await client.get("/history")).json() == {"records": [], "next_cursor": None}
+
+
+async def test_pages_neither_skip_nor_repeat_while_records_are_added(client: Any, handled: Any) -> None:
+    for number in range(7):
+        await handled(f"e{number}")
+    seen: list[str] = []
+    cursor, added = None, 0
+    while True:
+        page = (await client.get("/history", params={"limit": 3, **({"cursor": cursor} if cursor else {})})).json()
+        seen += [record["event_id"] for record in page["records"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+        await handled(f"late{added}")
+        added += 1
+    assert seen == ["e6", "e5", "e4", "e3", "e2", "e1", "e0"]
+    assert added == 2
+
+
+async def test_history_is_filtered(client: Any, handled: Any) -> None:
+    await handled("a", "resolved", "disk_full", job_id="backup")
+    await handled("b", "escalated", "auth_failure", job_id="backup")
+    await handled("c", "resolved", "auth_failure", job_id="etl")
+    assert await ids(client, "?job_id=backup") == ["b", "a"]
+    assert await ids(client, "?status=resolved") == ["c", "a"]
+    assert await ids(client, "?category=auth_failure") == ["c", "b"]
+    assert await ids(client, "?category=auth_failure&status=resolved&job_id=etl") == ["c"]
+    assert await ids(client, "?job_id=etl&status=escalated") == []
+
+
+async def test_history_is_bounded_in_time(client: Any, handled: Any) -> None:
+    await handled("a")
+    now = datetime.now(UTC)
+    past, future = now - timedelta(hours=1), now + timedelta(hours=1)
+    assert await ids(client, f"?since={quote(past.isoformat())}&until={quote(future.isoformat())}") == ["a"]
+    assert await ids(client, f"?since={past.isoformat()}") == ["a"]  # the plus sign of the offset left as it is
+    assert await ids(client, f"?until={past.timestamp():.0f}") == []
+    assert await ids(client, f"?since={future.strftime('%Y-%m-%dT%H:%M:%SZ')}") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ("limit=0", "limit"),
+        ("limit=201", "limit"),
+        ("limit=x", "limit"),
+        ("limit=1e1", "limit"),
+        ("cursor=made-up", "cursor"),
+        ("cursor=", "cursor"),
+        ("cursor=" + "x" * 600, "cursor"),
+        ("status=exploded", "status"),
+        ("category=bad_luck", "category"),
+        ("since=yesterday", "since"),
+        ("since=2026-11-22T03:00:00", "since"),
+        ("until=99999999999999", "until"),
+        ("order=sideways", "order"),
+        ("job_id=", "job_id"),
+        ("stauts=resolved", "stauts"),
+        ("limit=1&limit=2", "limit"),
+        ("since=2026-11-22T03:00:00Z&until=2026-11-21T03:00:00Z", "until"),
+    ],
+)
+async def test_a_wrong_parameter_is_named(client: Any, query: str, parameter: str) -> None:
+    answer = await client.get(f"/history?{query}")
+    assert answer.status_code == 422
+    assert [error["parameter"] for error in answer.json()["errors"]] == [parameter]
+
+
+async def test_a_parameter_with_a_typo_gets_a_hint(memory_client: Any) -> None:
+    answer = await memory_client.get("/history?catgory=disk_full")
+    assert "did you mean 'category'?" in answer.json()["detail"]
+
+
+async def test_what_is_not_there_is_a_404(client: Any) -> None:
+    for path in ("/history/nope", "/incidents/nope", "/jobs/nope", "/history/%00", "/jobs/a%2Fb"):
+        answer = await client.get(path)
+        assert answer.status_code == 404, path
+        assert answer.json()["type"] == "urn:autoremedy:problem:not-found"
+    assert (await client.post("/dead/nope/replay")).status_code == 404
+
+
+FEEDBACK = {"event_id": "e1", "user": "dana", "rating": 2, "verdict": "wrong", "correct_category": "lock_contention"}
+
+
+async def test_feedback_is_shown_on_its_record(client: Any, handled: Any) -> None:
+    await handled("e1", category="disk_full")
+    answer = await client.post(
+        "/feedback",
+        json={**FEEDBACK, "correct_action": "retry_with_backoff", "evidence_lines": [0], "comment": "pw is hunter2"},
+    )
+    assert answer.status_code == 201
+    assert answer.json()["links"]["history"] == "/history/e1"
+    [note] = (await client.get("/history/e1")).json()["feedback"]
+    assert (note["user"], note["rating"], note["correct_category"]) == ("dana", 2, "lock_contention")
+    assert "hunter2" not in note["comment"]
+    assert (await client.get("/history")).json()["records"][0]["feedback"] == [note]
+
+
+async def test_feedback_on_an_unknown_event_is_a_404(client: Any) -> None:
+    assert (await client.post("/feedback", json=FEEDBACK)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"rating": 0}, "/rating"),
+        ({"rating": 6}, "/rating"),
+        ({"rating": True}, "/rating"),
+        ({"rating": "5"}, "/rating"),
+        ({"rating": None}, "/rating"),
+        ({"user": ""}, "/user"),
+        ({"user": "a\nb"}, "/user"),
+        ({"event_id": "a b"}, "/event_id"),
+        ({"verdict": "maybe"}, "/verdict"),
+        ({"correct_category": "bad_luck"}, "/correct_category"),
+        ({"correct_action": "rm -rf /"}, "/correct_action"),
+        ({"evidence_lines": [0, -1]}, "/evidence_lines/1"),
+        ({"evidence_lines": [0, 41]}, "/evidence_lines/1"),
+        ({"evidence_lines": "0"}, "/evidence_lines"),
+        ({"comment": "x" * 5000}, "/comment"),
+        ({"ratign": 5}, "/ratign"),
+        ({"verdict": "right"}, "/correct_category"),
+    ],
+)
+async def test_feedback_that_makes_no_sense_is_refused(client: Any, handled: Any, change: Any, pointer: str) -> None:
+    await handled("e1", category="disk_full")
+    answer = await client.post("/feedback", json={**FEEDBACK, **change})
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+    assert (await client.get("/history/e1")).json()["feedback"] == []
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{", b'{"rating":1,"rating":2}', b'{"event_id":"e","user":"\\ud800","rating":1}', b"\xff"]
+)
+async def test_feedback_that_is_not_json_is_refused(memory_client: Any, body: bytes) -> None:
+    answer = await memory_client.post("/feedback", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.json()["errors"]
+
+
+async def test_incidents_are_listed_while_they_are_open(client: Any, handled: Any, report: Any) -> None:
+    await handled("done")
+    await client.post("/event", json=report(event_id="open"))
+
+    async def listed(query: str = "") -> list[str]:
+        return [i["event_id"] for i in (await client.get(f"/incidents{query}")).json()["incidents"]]
+
+    assert await listed() == ["open"]
+    assert await listed("?state=queued") == ["open"]
+    assert await listed("?state=done") == ["done"]
+    assert await listed("?state=delayed") == []
+    assert (await client.get("/incidents?state=lost")).status_code == 422
+
+
+async def test_an_incident_tells_its_story(client: Any, handled: Any) -> None:
+    await handled("e1", category="disk_full")
+    incident = (await client.get("/incidents/e1")).json()
+    assert incident["record"]["diagnosis"]["category"] == "disk_full"
+    assert incident["timeline"][0]["what"] == "received"
+
+
+async def test_jobs_are_listed_and_may_have_slashes(client: Any, handled: Any) -> None:
+    await handled("a", job_id="team/etl nightly")
+    assert [job["job_id"] for job in (await client.get("/jobs")).json()["jobs"]] == ["team/etl nightly"]
+    for path in ("/jobs/team/etl%20nightly", "/jobs/team%2Fetl%20nightly"):
+        assert (await client.get(path)).json()["job_id"] == "team/etl nightly"
+
+
+async def test_a_dead_letter_is_listed_and_comes_back_once(client: Any, backend: Any) -> None:
+    await backend.bury("e1", "its worker died five times")
+    [letter] = (await client.get("/dead")).json()["dead"]
+    assert (letter["event_id"], letter["reason"]) == ("e1", "its worker died five times")
+    assert (await client.post("/dead/e1/replay")).status_code == 202
+    assert (await client.get("/dead")).json()["dead"] == []
+    assert (await client.post("/dead/e1/replay")).status_code == 404
