@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from agentic.types import (
     Action,
@@ -48,6 +48,26 @@ class ReasoningModule(ABC):
     @abstractmethod
     def decide(self, situation: Situation) -> Decision | Awaitable[Decision | None] | None:
         """Return a decision, or None to leave it to the next module of the chain."""
+
+
+class Consulted(Protocol):
+    """What came of asking a module that can also say why it gave no answer."""
+
+    @property
+    def decision(self) -> Decision | None:
+        """The answer, if there is one."""
+
+    @property
+    def reason(self) -> str:
+        """Why there is none, or how it came about; one sentence for the record."""
+
+
+@runtime_checkable
+class Consultable(Protocol):
+    """A reasoning module that can also say why it gave no answer."""
+
+    async def consult(self, situation: Situation) -> Consulted:
+        """Decide, and say what came of it."""
 
 
 @dataclass(frozen=True, slots=True)

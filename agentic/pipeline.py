@@ -9,10 +9,10 @@ from typing import Any
 import structlog
 
 from agentic.acting import Acted, Actor
-from agentic.contracts import Deferred, Incident, Memory, ReasoningModule
+from agentic.contracts import Consultable, Deferred, Incident, Memory, ReasoningModule
 from agentic.digest import digest_log
 from agentic.planning import Planner
-from agentic.reasoning.precedent import judged_wrong
+from agentic.reasoning.precedent import headline_lines, judged_wrong
 from agentic.records import write_record
 from agentic.registry import call
 from agentic.types import (
@@ -96,20 +96,28 @@ class Pipeline:
                 best = answer
             if best.diagnosis.confidence >= CONFIDENT:
                 break
+        if best is not None and best.diagnosis.source.startswith("llm:"):
+            await incident.save(decision=best, diagnosis=best.diagnosis, notes=notes)  # it is not asked twice
         return best or unknown(situation), tuple(notes)
 
     async def _ask(self, name: str, module: ReasoningModule, situation: Situation, notes: list[str]) -> Decision | None:
         """Ask one module; what it breaks or makes up is noted, and the chain goes on."""
         try:
-            answer: Decision | None = await call(module.decide, situation)
+            if isinstance(module, Consultable):
+                consulted = await module.consult(situation)
+                answer, said = consulted.decision, consulted.reason
+            else:
+                answer = await call(module.decide, situation)
+                said = answer.note if answer is not None else None
         except Exception as error:
+            # A guest's module must not take the event with it.
             log.exception("reasoning.failed", module=name, event_id=situation.event.event_id)
             notes.append(f"{name} failed: {type(error).__name__}: {error}"[:300])
             return None
+        if said:
+            notes.append(f"{name}: {said}"[:300])
         if answer is None:
             return None
-        if answer.note:
-            notes.append(f"{name}: {answer.note}"[:300])
         unlisted = [action for action in answer.actions or () if action not in situation.menu]
         if unlisted:
             notes.append(f"{name} named {', '.join(unlisted)[:100]}, which is not on the menu; its answer was dropped")
@@ -149,7 +157,14 @@ def unknown(situation: Situation) -> Decision:
     """The honest answer when nothing is proved: unknown, gather and tell a person."""
     headline = situation.digest.headline
     cause = f"No known cause; the log says: {headline}" if headline else "The log does not contain the cause"
-    return Decision(diagnosis=Diagnosis(category=Category.UNKNOWN, root_cause=cause, confidence=0, source="none"))
+    diagnosis = Diagnosis(
+        category=Category.UNKNOWN,
+        root_cause=cause,
+        confidence=0,
+        evidence=headline_lines(situation),
+        source="none",
+    )
+    return Decision(diagnosis=diagnosis)
 
 
 def as_memory(record: HistoryRecord) -> Mapping[str, Any] | None:

@@ -98,5 +98,5 @@ def message_for(request: EffectRequest, link_base: str | None = None) -> Message
 
 def _cause(diagnosis: Diagnosis | None) -> list[str]:
     if diagnosis is None or diagnosis.source == "none":
-        return ["The cause is not known."]
+        return [one_line(diagnosis.root_cause, 300) if diagnosis else "The cause is not known."]
     return [f"{one_line(diagnosis.root_cause, 300)} ({diagnosis.confidence} % sure, {diagnosis.source})"]

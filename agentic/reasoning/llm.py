@@ -138,6 +138,22 @@ class LocalModel(ReasoningModule):
             return Consulted(None, f"{calls[-1].model} was asked and could not tell the cause", tuple(calls))
         return Consulted(decision, decision.note or "", tuple(calls))
 
+    async def state(self) -> dict[str, str | int | None]:
+        """Look at the server and say for the status page whether it can be asked, and if not, why."""
+        if self._enabled is False:
+            return {"state": "off"}
+        found = await self._client.preflight()
+        self._saw(None if found.ready else f"{found.kind}: {found.detail}. {found.advice}")
+        return {
+            "state": "up" if found.ready else "down",
+            "base_url": found.base_url,
+            "server": found.server,
+            "model": found.model,
+            "context_tokens": found.context_tokens,
+            "detail": found.detail,
+            "advice": found.advice,
+        }
+
     async def _why_not(self, situation: Situation) -> str | None:
         """Say why the model is not asked about this event, or None; makes sure that the server is known."""
         if self._enabled is False:

@@ -98,10 +98,18 @@ async def test_history_is_bounded_in_time(client: Any, handled: Any) -> None:
         ("since=2026-11-22T03:00:00Z&until=2026-11-21T03:00:00Z", "until"),
     ],
 )
-async def test_a_wrong_parameter_is_named(client: Any, query: str, parameter: str) -> None:
-    answer = await client.get(f"/history?{query}")
+async def test_a_wrong_parameter_is_named(memory_client: Any, query: str, parameter: str) -> None:
+    answer = await memory_client.get(f"/history?{query}")
     assert answer.status_code == 422
     assert [error["parameter"] for error in answer.json()["errors"]] == [parameter]
+
+
+@pytest.mark.parametrize("path", ["/history", "/incidents", "/dead"])
+async def test_a_made_up_cursor_is_refused(client: Any, path: str) -> None:
+    for cursor in ("made-up", "bm9wZQ==", "AAAA", "-1", "é"):
+        answer = await client.get(path, params={"cursor": cursor})
+        assert answer.status_code == 422, cursor
+        assert answer.json()["errors"][0]["parameter"] == "cursor"
 
 
 async def test_a_parameter_with_a_typo_gets_a_hint(memory_client: Any) -> None:
