@@ -6,13 +6,16 @@ import asyncio
 import contextlib
 import os
 import signal
-from asyncio.subprocess import DEVNULL, PIPE, STDOUT
+import tempfile
+from asyncio.subprocess import DEVNULL, STDOUT
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 EXIT_TIME_LIMIT = 124
 """What coreutils' `timeout` returns."""
+PATIENCE_SECONDS = 1.0
+"""Between asking a process group to end and ending it."""
 ENVIRONMENT = {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
@@ -31,19 +34,20 @@ class Run:
 async def run_job(command: Sequence[str], time_limit_seconds: float) -> Run:
     """Run a command to its end; beyond its time limit the whole process group is ended."""
     started_at = datetime.now(UTC)
-    process = await asyncio.create_subprocess_exec(
-        *command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, env=ENVIRONMENT, start_new_session=True
-    )
-    assert process.stdout is not None
-    reader = asyncio.create_task(process.stdout.read())
     in_time = True
-    try:
-        await asyncio.wait_for(process.wait(), time_limit_seconds)
-    except TimeoutError:
-        in_time = False
-    finally:
-        await _end(process)
-        output = await reader
+    # A file, not a pipe: a child that outlives the job would hold a pipe open, and everyone would wait for it.
+    with tempfile.TemporaryFile() as output_file:
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=DEVNULL, stdout=output_file, stderr=STDOUT, env=ENVIRONMENT, start_new_session=True
+        )
+        try:
+            await asyncio.wait_for(process.wait(), time_limit_seconds)
+        except TimeoutError:
+            in_time = False
+        finally:
+            await _end(process)
+        output_file.seek(0)
+        output = output_file.read()
     log = output.decode(errors="replace").splitlines()
     if not in_time:
         log.append(f"runner: time limit of {time_limit_seconds:g} s exceeded, the job was terminated")
@@ -59,10 +63,15 @@ async def run_job(command: Sequence[str], time_limit_seconds: float) -> Run:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """End what is left of the group, kindly first; also when the lab itself is being stopped."""
-    for signal_number, patience_seconds in ((signal.SIGTERM, 1.0), (signal.SIGKILL, 5.0)):
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal_number)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), patience_seconds)
+    """End what is left of the group, kindly first: the job itself, and children that outlived it."""
+    if process.returncode is None:
+        _signal_group(process.pid, signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), PATIENCE_SECONDS)
+    _signal_group(process.pid, signal.SIGKILL)
+    await process.wait()
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
+        os.killpg(group, number)

@@ -179,13 +179,23 @@ async def test_a_job_beyond_its_time_limit_leaves_no_process_behind(tmp_path: Pa
         "time.sleep(60)\n"
     )
 
-    ended = await run_job([sys.executable, "-u", str(script)], 0.5)
+    ended = await run_job([sys.executable, "-u", str(script)], 1.5)
 
     assert ended.status == "timeout"
     pids = {int(word) for line in ended.log[:-1] for word in line.split()} - {0}
     assert pids
     for pid in pids:
-        assert not is_running(pid)
+        assert await is_gone(pid)
+
+
+async def test_a_child_that_outlives_its_job_neither_delays_the_lab_nor_stays(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text("import os, signal, time\nchild = os.fork()\nif child == 0:\n    time.sleep(60)\nprint(child)\n")
+
+    ended = await asyncio.wait_for(run_job([sys.executable, str(script)], 30), 20)
+
+    assert ended.status == "succeeded"
+    assert await is_gone(int(ended.log[0]))
 
 
 async def test_cancelling_ends_the_job(tmp_path: Path) -> None:
@@ -200,7 +210,16 @@ async def test_cancelling_ends_the_job(tmp_path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
 
-    assert not is_running(int(marker.read_text()))
+    assert await is_gone(int(marker.read_text()))
+
+
+async def is_gone(pid: int) -> bool:
+    """Say whether a process ends within some seconds: a killed one takes a moment to be gone."""
+    for _ in range(100):
+        if not is_running(pid):
+            return True
+        await asyncio.sleep(0.05)
+    return False
 
 
 def is_running(pid: int) -> bool:
