@@ -1,1 +1,3 @@
 """The core: from a report to its record. Knows neither HTTP servers nor Redis."""
+
+__version__ = "0.1.0"

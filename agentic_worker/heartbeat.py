@@ -48,10 +48,11 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self) -> None:
-        """Beat no more and wait for the thread."""
+        """Beat no more, wait for the thread, leave the list of workers."""
         self._stopping = True
         self._wake.set()
         self._thread.join(timeout=10)
+        self._keeper.leave(self._worker)
         self._keeper.close()
 
     def hold(self, event_id: str, fence: str, claimed_at: float) -> None:

@@ -13,6 +13,7 @@ import structlog
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from agentic import __version__
 from agentic.errors import AutoRemedyError, ConfigError
 from agentic.intake import Limits, Redactor
 from agentic.planning import BUILT_IN_NAMES
@@ -23,7 +24,7 @@ from api.openapi import DESCRIPTION, TAGS, install_openapi
 from api.ports import Store
 from api.problems import install_problems
 from api.routes import dead, events, feedback, history, incidents, jobs, status
-from api.services import VERSION, Services
+from api.services import Services
 from settings.models import Settings
 from store.errors import StoreUnavailable
 
@@ -60,7 +61,7 @@ def create_app(
     """
     app = FastAPI(
         title="AutoRemedy",
-        version=VERSION,
+        version=__version__,
         description=DESCRIPTION,
         openapi_tags=TAGS,
         docs_url=None,
@@ -110,7 +111,7 @@ def _lifespan(
                 gc.collect()
                 gc.freeze()
                 gc.set_threshold(50_000, 20, 100)
-            log.info("api.started", version=VERSION)
+            log.info("api.started", version=__version__)
             yield
         log.info("api.stopped")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from typing import Any
 
 from pydantic_core import to_json
@@ -16,15 +15,6 @@ from agentic.intake import Limits, Redactor
 from api.metrics import HttpMetrics
 from api.ports import Store
 
-
-def _version() -> str:
-    try:
-        return metadata.version("autoremedy")
-    except metadata.PackageNotFoundError:  # run from a checkout that was never installed
-        return "0+checkout"
-
-
-VERSION = _version()
 
 
 @dataclass(slots=True)

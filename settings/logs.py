@@ -11,19 +11,30 @@ import structlog
 def set_up_logs(level: int = logging.INFO) -> None:
     """Send log lines to stderr: coloured words on a terminal, one JSON object a line elsewhere."""
     terminal = sys.stderr.isatty()
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+    ]
     last: list[structlog.types.Processor] = (
         [structlog.dev.ConsoleRenderer(colors=True)]
         if terminal
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
-            *last,
-        ],
+        processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[_drop_own, *last]))
+    for name in ("autoremedy", "uvicorn.error"):  # the lab and the server speak through the standard library
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(logging.INFO if name == "autoremedy" else logging.WARNING)
+
+
+def _drop_own(_: object, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """Take out what the bridge itself put into a line."""
+    return structlog.stdlib.ProcessorFormatter.remove_processors_meta(None, "", event)

@@ -17,8 +17,10 @@ class LeaseKeeper:
     """Renews the leases of one worker over a blocking connection of its own."""
 
     def __init__(self, url: str, prefix: str, lease_ms: int) -> None:
+        keys = Keys(prefix)
         self._client = connect_blocking(url)
-        self._scripts = Scripts(Keys(prefix))
+        self._scripts = Scripts(keys)
+        self._workers, self._worker_info = keys.single("workers"), keys.single("worker-info")
         self._lease_ms = lease_ms
 
     def beat(self, worker: str, about: Mapping[str, Any], held: Mapping[str, str]) -> set[str] | None:
@@ -45,6 +47,14 @@ class LeaseKeeper:
             "EVALSHA", self._scripts.hashes["beat"], 1, self._scripts.route, *arguments
         )
         return answer
+
+    def leave(self, worker: str) -> None:
+        """Take a worker that stops off the list that people look at."""
+        try:
+            self._client.zrem(self._workers, worker)
+            self._client.hdel(self._worker_info, worker)
+        except (errors.RedisError, OSError):
+            return  # it fades from the list by itself
 
     def close(self) -> None:
         """Drop the connection."""

@@ -129,7 +129,10 @@ def start(folder: Path) -> Iterator[Start]:
         if program.process.poll() is None:
             os.killpg(program.process.pid, signal.SIGKILL)
             program.wait()
-    assert users_of(folder) == [], "nothing is left running"
+    left = users_of(folder)
+    for pid in left:  # a test that failed half-way must not leave a store behind
+        os.kill(int(pid), signal.SIGKILL)
+    assert left == [], "nothing is left running"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -151,7 +154,9 @@ def test_api_and_worker_alone_share_the_embedded_store(start: Start) -> None:
     wait_until_ready(api, port)
     assert ask(port, "/event", {"job_id": "etl", "event_id": "e1", "status": "failed", "log": "?"})[0] == 202
     assert wait_for_record(port, "e1")["job_id"] == "etl"
+    assert len(ask(port, "/status")[1]["workers"]) == 1
     assert worker.end() == 0, worker.said()
+    assert ask(port, "/status")[1]["workers"] == []
     assert api.end() in (0, -signal.SIGTERM), api.said()
 
 

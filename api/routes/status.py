@@ -14,7 +14,7 @@ from api.metrics import exposition
 from api.models import Health, PauseIn, PauseState, Readiness, Status
 from api.openapi import JSON, answers, body
 from api.routes.forms import SMALL_BODY_BYTES, read_form
-from api.services import VERSION, json_response, services
+from api.services import json_response, services
 from store.errors import StoreUnavailable
 
 router = APIRouter(tags=["operation"])
@@ -35,7 +35,7 @@ async def get_status(request: Request) -> Response:
     api = services(request)
     now = await api.store.status()
     uptime = round(time.monotonic() - api.started, 1)
-    return json_response({"version": VERSION, "uptime_seconds": uptime, **now})
+    return json_response({"version": __version__, "uptime_seconds": uptime, **now})
 
 
 @router.get("/health", responses={**answers(model=Health), 503: {"model": Health, "description": "Down"}})
@@ -86,7 +86,7 @@ async def get_metrics(request: Request) -> Response:
             totals = await api.store.totals()
         except StoreUnavailable:
             status = None
-    text = exposition(api.metrics, VERSION, totals, status)
+    text = exposition(api.metrics, __version__, totals, status)
     return Response(text, headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"})
 
 
