@@ -104,9 +104,7 @@ class Reporter:
         try:
             dropped = self._spool.put(report.event_id, body, report.made_at_ns, durable=report.matters)
         except OSError as error:
-            self.trouble.append(
-                f"the report of this run is lost: {self.url}: {why}; and it cannot be kept: {error}"
-            )
+            self.trouble.append(f"the report of this run is lost: {self.url}: {why}; and it cannot be kept: {error}")
             return
         self.delayed = why
         if dropped:
