@@ -77,7 +77,7 @@ class Reporter:
             try:
                 self._deliver(api, report)
             except Exception as error:  # noqa: BLE001 - whatever it is, the job's own result must stand
-                self.trouble.append(f"the report of this run may be lost: {error}")
+                self.trouble.append(f"the report of this run may be lost: {type(error).__name__}: {error}")
             report.settled.set()
 
     def _deliver(self, api: Api, report: Report) -> None:

@@ -311,7 +311,7 @@ def test_the_spool_is_bounded_and_drops_the_oldest(tmp_path: Path) -> None:
     assert len(spool.waiting()) == 1
 
 
-@pytest.mark.parametrize("limit", [3, 4, 5, 6, 8, 10, 12])
+@pytest.mark.parametrize("limit", range(3, 18))
 def test_without_free_descriptors_the_command_still_runs(run_exec: Run, limit: int) -> None:
     def few() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
@@ -324,6 +324,26 @@ def test_without_free_descriptors_the_command_still_runs(run_exec: Run, limit: i
     done = run_exec("--", "/bin/echo", "fine", preexec_fn=few)
     assert (done.returncode, done.stdout) == (0, b"fine\n")
     assert done.stderr.count(b"\n") <= 1, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("broken", "reported"),
+    [("os.fork", True), ("os.posix_spawnp", False), ("os.pipe", True), ("threading.Thread.start", True)],
+)
+def test_without_room_for_another_process_the_command_still_runs(
+    api: Any, environ: dict[str, str], broken: str, reported: bool
+) -> None:
+    error = 'RuntimeError("no threads")' if "Thread" in broken else 'BlockingIOError(11, "no room")'
+    sabotage = (
+        f"import os, sys, threading\ndef broken(*_, **__): raise {error}\n{broken} = broken\n"
+        "from cli.exec.wrapper import main\nsys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", sabotage, "--", "sh", "-c", "echo out; exit 6"]
+    done = subprocess.run(command, env=environ, capture_output=True, check=False, timeout=20)
+    assert (done.returncode, done.stdout) == (6, b"out\n")
+    assert done.stderr.count(b"\n") == 1, done.stderr
+    waiting = events_in(Path(environ["AUTOREMEDY_SPOOL"]))
+    assert bool(api.events or waiting) == reported
 
 
 @pytest.mark.parametrize("url", ["not a url", "ftp://x", "http://", "http://127.0.0.1:99999", "http://no.such.invalid"])
