@@ -56,7 +56,7 @@ def version() -> None:
     try:
         print(installed("autoremedy"))
     except PackageNotFoundError:
-        print("unknown: run from a folder without being installed")
+        print("0+checkout (not installed)")
 
 
 app.command()(diagnose)

@@ -78,18 +78,14 @@ def _service(url: str | None) -> list[Finding]:
         response = httpx.get(url + "/health", timeout=10.0, trust_env=False)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         reason = str(error).rstrip(".") or type(error).__name__
-        advice = (
-            "Start it (python main.py, or uvicorn api.main:app), or say where it is with --url or AUTOREMEDY_URL."
-        )
+        advice = "Start it (python main.py, or uvicorn api.main:app), or say where it is with --url or AUTOREMEDY_URL."
         return [Finding("api", "bad", f"No answer at {url} ({reason}).", advice)]
     try:
         checks: dict[str, dict[str, Any]] = response.json()["checks"]
         found = [_check(name, checks[name]) for name in checks]
     except (ValueError, KeyError, TypeError, AttributeError):
         detail = f"{url} answers {response.status_code}, but not as AutoRemedy does."
-        return [
-            Finding("api", "bad", detail, "Is something else listening there? Look at --url and AUTOREMEDY_URL.")
-        ]
+        return [Finding("api", "bad", detail, "Is something else listening there? Look at --url and AUTOREMEDY_URL.")]
     return [Finding("api", "ok", f"Answers at {url}."), *found]
 
 
@@ -108,9 +104,7 @@ def _spool() -> Finding:
     waiting, rejected = len(spool.waiting()), spool.rejected()
     if rejected:
         detail = f"{len(rejected)} reports of this user were refused by the API, {waiting} wait."
-        advice = (
-            f"The reasons lie in {rejected[0].parent}; autoremedy events flush --retry-rejected sends them again."
-        )
+        advice = f"The reasons lie in {rejected[0].parent}; autoremedy events flush --retry-rejected sends them again."
         return Finding("reports", "warning", detail, advice)
     if waiting:
         detail = f"{waiting} reports of this user wait on this machine."

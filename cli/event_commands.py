@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -88,13 +88,11 @@ def _send_file(context: typer.Context, file: str, as_json: bool) -> None:
     results: list[dict[str, Any]] = []
     for batch in _batches(_lines_of(_read(file))):
         body = "\n".join(batch).encode()
-        response = remote.request(
-            "POST", "/events", content=body, headers={"content-type": "application/x-ndjson"}
-        )
+        response = remote.request("POST", "/events", content=body, headers={"content-type": "application/x-ndjson"})
         if response.is_success:
             results += response.json()["results"]
-        elif response.status_code == 422 and len(batch) > 1:
-            results += [{"status": "rejected", "errors": response.json().get("errors") or []} for _ in batch]
+        elif response.status_code == 422:  # none of them can be understood
+            results += _all_rejected(response.json().get("errors") or (), len(batch))
         else:
             _summary(results, as_json)
             remote.refuse(response)
@@ -126,6 +124,16 @@ def _batches(lines: Iterator[str]) -> Iterator[list[str]]:
         size += len(line)
     if batch:
         yield batch
+
+
+def _all_rejected(errors: Iterable[dict[str, Any]], count: int) -> list[dict[str, Any]]:
+    """Sort the errors of a batch, whose pointers begin with the number of the event, to their events."""
+    results: list[dict[str, Any]] = [{"status": "rejected", "errors": []} for _ in range(count)]
+    for error in errors:
+        number, _, rest = str(error.get("pointer") or "").removeprefix("/").partition("/")
+        at = int(number) if number.isdigit() and int(number) < count else 0
+        results[at]["errors"].append({**error, "pointer": f"/{rest}"})
+    return results
 
 
 def _summary(results: list[dict[str, Any]], as_json: bool) -> bool:

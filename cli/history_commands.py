@@ -32,9 +32,7 @@ def _moment(value: str | None) -> str | None:
         else:
             moment = datetime.fromisoformat(value)
     except (ValueError, OverflowError):
-        raise typer.BadParameter(
-            f"write 30m, 2h, 3d, or a time such as 2026-11-22T03:00:00Z (got {value})"
-        ) from None
+        raise typer.BadParameter(f"write 30m, 2h, 3d, or a time such as 2026-11-22T03:00:00Z (got {value})") from None
     return (moment if moment.tzinfo else moment.astimezone()).isoformat()
 
 
@@ -157,11 +155,14 @@ def jobs(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    from cli.pages import table
+    from cli.pages import table, when
 
     def as_table(entries: list[dict[str, Any]]) -> Any:
         names = [name for name, value in entries[0].items() if not isinstance(value, (dict, list))]
-        rows = [[clean(entry.get(name)) for name in names] for entry in entries]
+        rows = [
+            [when(entry.get(name))[:19] if name.endswith("_at") else clean(entry.get(name)) for name in names]
+            for entry in entries
+        ]
         return table([name.replace("_", " ") for name in names], rows, keep=(0,))
 
     _table_or_nothing(found, as_table, "No job was heard of yet.")
@@ -188,9 +189,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
         page.line(("PAUSED", "bold yellow"), f" by {clean(paused.get('by'))} {clean(paused.get('reason'))}")
     waiting, age = now.get("queue_depth", 0), now.get("oldest_age_seconds")
     oldest = f", the oldest open for {seconds(age)}" if age else ""
-    page.line(
-        f"queue    {waiting} waiting, {now.get('in_flight', 0)} in hand, {now.get('delayed', 0)} later{oldest}"
-    )
+    page.line(f"queue    {waiting} waiting, {now.get('in_flight', 0)} in hand, {now.get('delayed', 0)} later{oldest}")
     page.line(f"history  {now.get('history_length', 0)} records, {now.get('dead', 0)} dead letters")
     workers = now.get("workers") or []
     page.line("workers  ", str(len(workers)) if workers else ("none", "bold red"))
@@ -216,9 +215,7 @@ def feedback(
     category: Annotated[str | None, typer.Option(help="The root cause it really was.")] = None,
     action: Annotated[str | None, typer.Option(help="The action that would have been right.")] = None,
     comment: Annotated[str | None, typer.Option(help="In your words.")] = None,
-    line: Annotated[
-        list[int] | None, typer.Option(help="Number of a log line that proves it; repeatable.")
-    ] = None,
+    line: Annotated[list[int] | None, typer.Option(help="Number of a log line that proves it; repeatable.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say whether a record was right; later decisions take it into account."""
@@ -232,9 +229,7 @@ def feedback(
         "comment": comment,
         "evidence_lines": line or None,
     }
-    answer = remote_of(context).post(
-        "/feedback", {name: value for name, value in said.items() if value is not None}
-    )
+    answer = remote_of(context).post("/feedback", {name: value for name, value in said.items() if value is not None})
     if as_json:
         print_json(answer)
     else:

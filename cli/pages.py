@@ -139,7 +139,7 @@ class Page:
             return
         self._console.print(Text(title, style="bold"))
         for line in lines:
-            self._console.print(Padding(line if isinstance(line, Text) else Text(line), (0, 0, 0, 2)))
+            self._console.print(Padding(line if isinstance(line, Text) else Text(line), (0, 0, 0, 2), expand=False))
 
 
 def show_incident(console: Console, incident: Mapping[str, Any]) -> None:

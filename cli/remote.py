@@ -84,6 +84,8 @@ def problem_in(response: httpx.Response) -> str:
     said = f"{response.status_code}: {problem.get('detail') or problem.get('title') or response.reason_phrase}"
     for error in problem.get("errors") or ():
         where = error.get("pointer") or error.get("parameter") or "/"
-        said += f"\n  {where}: {error.get('message')}"
+        line = f"{where}: {error.get('message')}"
+        if line not in said:
+            said += f"\n  {line}"
     wait = response.headers.get("retry-after")
     return f"{said} (try again in {wait} s)" if wait else said

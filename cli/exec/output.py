@@ -20,6 +20,14 @@ class Output:
         self.cut = cut
         self.tail = tail
 
+    def shortened(self, head_bytes: int, tail_bytes: int) -> Output:
+        """Return it with a smaller head and tail."""
+        whole = self.head + self.tail
+        if len(whole) <= head_bytes + tail_bytes:
+            return self
+        cut = self.cut + len(whole) - head_bytes - tail_bytes
+        return Output(whole[:head_bytes], cut, whole[len(whole) - tail_bytes :])
+
     def lines(self) -> list[str]:
         """Return it as lines of text, with a line of ours where something was cut."""
         if not self.cut:

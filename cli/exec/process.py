@@ -63,9 +63,7 @@ def start(argv: list[str], environ: dict[bytes, bytes], entries: dict[int, int],
         raise _cannot_start(argv[0], error) from error
 
 
-def _spawn(
-    program: str, argv: list[str], environ: dict[bytes, bytes], entries: dict[int, int], mask: set[int]
-) -> int:
+def _spawn(program: str, argv: list[str], environ: dict[bytes, bytes], entries: dict[int, int], mask: set[int]) -> int:
     actions = [(os.POSIX_SPAWN_DUP2, entry, number) for number, entry in entries.items()]
     return os.posix_spawnp(program, argv, environ, file_actions=actions, setsigmask=mask, setsigdef=_TO_DEFAULT)
 
@@ -74,9 +72,7 @@ def _cannot_start(program: str, error: OSError) -> CannotStart:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         found = _find(program)
         if found:
-            return CannotStart(
-                f"{program}: cannot run: the interpreter in its first line was not found", NOT_FOUND
-            )
+            return CannotStart(f"{program}: cannot run: the interpreter in its first line was not found", NOT_FOUND)
         reason = "No such file or directory" if "/" in program else "command not found"
         return CannotStart(f"{program}: {reason}", NOT_FOUND)
     reason = os.strerror(error.errno or 0)

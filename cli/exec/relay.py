@@ -7,8 +7,12 @@ over. It ends when nobody can write any more.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
+import sys
+import termios
+import threading
 import time
 
 from cli.exec.output import Capture
@@ -106,36 +110,65 @@ class _Stream:
 
 
 class _Copier:
-    """The relay's own side: one thread per stream, so that a slow reader of one does not hold up the other."""
+    """The relay's own side.
+
+    One thread per stream, so that a slow reader of one does not hold up the other. A stream for which no thread can
+    be had is copied between orders: better slowly than not at all.
+    """
 
     def __init__(self, streams: list[Through], capture: Capture, orders: int, answers: int) -> None:
-        import threading
-
         self._streams = [_Stream(stream) for stream in streams]
         self._capture = capture
         self._orders = orders
         self._answers = answers
         self._changed = threading.Condition()
-        self._threads = [threading.Thread(target=self._copy, args=(stream,)) for stream in self._streams]
+        self._threads: list[threading.Thread] = []
+        self._threadless: list[_Stream] = []
 
     def run(self) -> None:
         """Copy until nobody can write any more. Signals stay blocked, as they were in the parent."""
         os.setsid()
         os.chdir("/")
         self._keep_only_ours()
-        for thread in self._threads:
-            thread.start()
-        while order := os.read(self._orders, 1):
-            if order == _RESIZED:
-                self._resize()
-            else:
-                self._catch_up()
+        for stream in self._streams:
+            thread = threading.Thread(target=self._copy, args=(stream,))
             try:
-                os.write(self._answers, _DONE)
-            except OSError:
-                break
+                thread.start()
+            except (RuntimeError, MemoryError):
+                self._threadless.append(stream)
+            else:
+                self._threads.append(thread)
+        listening = True
+        while listening or any(not stream.ended for stream in self._threadless):
+            listening = self._serve(listening)
         for thread in self._threads:
             thread.join()
+
+    def _serve(self, listening: bool) -> bool:
+        """Wait for an order, or for output that has no thread; False when nobody will give orders any more."""
+        poller = select.poll()
+        if listening:
+            poller.register(self._orders, select.POLLIN)
+        streams = {stream.source: stream for stream in self._threadless if not stream.ended}
+        for source in streams:
+            poller.register(source, select.POLLIN)
+        for descriptor, _ in poller.poll():
+            if descriptor == self._orders:
+                listening = self._obey()
+            elif not streams[descriptor].ended:
+                self._pass_on(streams[descriptor])
+        return listening
+
+    def _obey(self) -> bool:
+        order = os.read(self._orders, 1)
+        if order == _RESIZED:
+            self._resize()
+        elif order == _ENDED:
+            self._catch_up()
+        try:
+            return bool(order) and os.write(self._answers, _DONE) > 0
+        except OSError:
+            return False
 
     def _keep_only_ours(self) -> None:
         """Close what we inherited by chance: a lock or a socket must not stay open for our sake."""
@@ -152,25 +185,32 @@ class _Copier:
         poller = select.poll()
         poller.register(stream.source, select.POLLIN)
         poller.register(stream.target, 0)  # errors are told without asking: the reader of our output is gone
+        while not stream.ended:
+            if any(descriptor == stream.target for descriptor, _ in poller.poll()):
+                self._end(stream)
+            else:
+                self._pass_on(stream)
+
+    def _pass_on(self, stream: _Stream) -> None:
+        """Copy what is there; when nobody reads our output any more the command notices, as it would without us."""
+        data = self._take(stream)
         try:
-            while True:
-                if any(descriptor == stream.target for descriptor, _ in poller.poll()):
-                    break
-                data = self._take(stream)
-                if not data:
-                    break
-                _write_all(stream.target, data)
-                with self._changed:
-                    stream.passed += len(data)
-                    self._capture.add_passed(len(data))
-                    self._changed.notify()
-        except OSError:  # nobody reads our output any more: the command must notice, as it would have without us
-            pass
-        finally:
+            _write_all(stream.target, data)
+        except OSError:
+            data = b""
+        if not data:
+            self._end(stream)
+            return
+        with self._changed:
+            stream.passed += len(data)
+            self._capture.add_passed(len(data))
+            self._changed.notify()
+
+    def _end(self, stream: _Stream) -> None:
+        with self._changed:
             os.close(stream.source)
-            with self._changed:
-                stream.ended = True
-                self._changed.notify()
+            stream.ended = True
+            self._changed.notify()
 
     def _take(self, stream: _Stream) -> bytes:
         with self._changed:
@@ -184,18 +224,18 @@ class _Copier:
 
     def _catch_up(self) -> None:
         """Return when everything that was written up to now has been passed on."""
-        import fcntl
-        import termios
-
         if any(stream.is_terminal and not stream.ended for stream in self._streams):
             with self._changed:  # what was written to a terminal takes a moment to come out at the other end
                 self._changed.wait(0.02)
+        for stream in self._threadless:
+            goal = 0 if stream.ended else stream.taken + _waiting(stream)
+            while not stream.ended and stream.passed < goal:
+                self._pass_on(stream)
         goals = []
         with self._changed:
             for stream in self._streams:
-                if not stream.ended:
-                    waiting = fcntl.ioctl(stream.source, termios.FIONREAD, bytes(4))
-                    goals.append((stream, stream.taken + int.from_bytes(waiting, "little")))
+                if not stream.ended and stream not in self._threadless:
+                    goals.append((stream, stream.taken + _waiting(stream)))
             self._changed.wait_for(lambda: all(s.ended or s.passed >= goal for s, goal in goals))
 
     def _resize(self) -> None:
@@ -203,6 +243,11 @@ class _Copier:
             for stream in self._streams:
                 if stream.is_terminal and not stream.ended:
                     copy_window_size(stream.target, stream.source)
+
+
+def _waiting(stream: _Stream) -> int:
+    """Return how many bytes can be read at once."""
+    return int.from_bytes(fcntl.ioctl(stream.source, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def _write_all(target: int, data: bytes) -> None:

@@ -77,7 +77,7 @@ class Reporter:
             try:
                 self._deliver(api, report)
             except Exception as error:  # noqa: BLE001 - whatever it is, the job's own result must stand
-                self.trouble.append(f"the report of this run may be lost: {error}")
+                self.trouble.append(f"the report of this run may be lost: {type(error).__name__}: {error}")
             report.settled.set()
 
     def _deliver(self, api: Api, report: Report) -> None:
@@ -104,9 +104,7 @@ class Reporter:
         try:
             dropped = self._spool.put(report.event_id, body, report.made_at_ns, durable=report.matters)
         except OSError as error:
-            self.trouble.append(
-                f"the report of this run is lost: {self.url}: {why}; and it cannot be kept: {error}"
-            )
+            self.trouble.append(f"the report of this run is lost: {self.url}: {why}; and it cannot be kept: {error}")
             return
         self.delayed = why
         if dropped:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # typing costs 5 ms of every run; type checkers know the name
 
 USAGE_ERROR = 2
 LINEAGE_LABEL = "autoremedy.lineage"
+_SHARE = (80 * 1024, 80 * 1024)
+"""Head and tail of each source where output went to several places; there are three at most."""
 
 
 def main(arguments: list[str]) -> int:
@@ -199,6 +201,8 @@ class _Run:
         if self._relay:
             outputs.append(("what was not written to a file", self._relay.capture.output()))
         outputs = [(title, output) for title, output in outputs if output.head]
+        if len(outputs) > 1:  # together no more than one alone
+            outputs = [(title, output.shortened(*_SHARE)) for title, output in outputs]
         cut = sum(output.cut for _, output in outputs)
         if cut:
             details["output_bytes_left_out"] = cut

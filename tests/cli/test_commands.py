@@ -55,9 +55,7 @@ RECORD: dict[str, Any] = {
             "preview": "/usr/local/bin/clean-scratch -- nightly-backup",
         }
     ],
-    "outcomes": [
-        {"step": 1, "name": "free_disk", "status": "done", "detail": "exit code 0", "duration_seconds": 0.4}
-    ],
+    "outcomes": [{"step": 1, "name": "free_disk", "status": "done", "detail": "exit code 0", "duration_seconds": 0.4}],
     "verification": {"status": "verified", "how": "job succeeded on rerun", "at": "2026-11-22T02:20:00Z"},
     "feedback": [],
     "reason": "acted and proved",
@@ -253,9 +251,7 @@ def test_an_absent_api_is_one_clear_sentence(invoke: Invoke, words: str) -> None
     assert "does not answer at http://127.0.0.1:1" in done.stderr
 
 
-@pytest.mark.parametrize(
-    "words", ["nonsense", "feedback e-1 --rating 9 --user a", "history --limit 0", "diagnose"]
-)
+@pytest.mark.parametrize("words", ["nonsense", "feedback e-1 --rating 9 --user a", "history --limit 0", "diagnose"])
 def test_wrong_usage_is_exit_code_2(invoke: Invoke, words: str) -> None:
     assert invoke(*words.split()).exit_code == 2
 
@@ -316,6 +312,15 @@ def test_what_is_wrong_with_an_event_of_a_file_is_said(invoke: Invoke, api: Any,
     done = invoke("events", "send", "--file", str(tmp_path / "in"))
     assert (done.exit_code, done.stdout) == (1, "1 submitted, 1 rejected\n")
     assert "event 2: /status: write failed or succeeded" in done.stderr
+
+
+def test_a_file_with_nothing_right_in_it_names_each_event_once(invoke: Invoke, api: Any, tmp_path: Path) -> None:
+    errors = [{"pointer": f"/{n}/status", "message": "unknown"} for n in range(2)]
+    api.pages["/events"] = (422, {"detail": "None of the events can be understood.", "errors": errors})
+    (tmp_path / "in").write_text('{"job_id": "a", "status": "odd"}\n{"job_id": "b", "status": "odd"}\n')
+    done = invoke("events", "send", "--file", str(tmp_path / "in"))
+    assert (done.exit_code, done.stdout) == (1, "2 rejected\n")
+    assert done.stderr.splitlines() == [f"autoremedy: event {n}: /status: unknown" for n in (1, 2)]
 
 
 def test_a_large_file_is_sent_in_batches(invoke: Invoke, api: Any, tmp_path: Path) -> None:
@@ -416,9 +421,7 @@ def test_config_show_hides_secrets(invoke: Invoke, tmp_path: Path) -> None:
 def test_help_needs_nothing_slow() -> None:
     script = "import sys; from cli.commands import app; print([m for m in sys.modules if m in %r])"
     slow = ["httpx", "pydantic", "rich", "yaml", "agentic.types", "config"]
-    done = subprocess.run(
-        [sys.executable, "-c", script % slow], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", script % slow], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
 
@@ -428,15 +431,11 @@ def test_exec_imports_only_the_standard_library() -> None:
         "ours = {n.partition('.')[0] for n in sys.modules} - sys.stdlib_module_names\n"
         "print(sorted(n for n in ours if not n.startswith('_') and n != 'sitecustomize'))"
     )
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-S", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "['cli']\n"
 
 
 def test_exec_after_a_global_option_is_the_same(autoremedy: Invoke, api: Any) -> None:
-    done = autoremedy(
-        "--url", api.url, "exec", "--job", "j", "--", "sh", "-c", "exit 4", env={"AUTOREMEDY_URL": ""}
-    )
+    done = autoremedy("--url", api.url, "exec", "--job", "j", "--", "sh", "-c", "exit 4", env={"AUTOREMEDY_URL": ""})
     assert done.returncode == 4
     assert api.last["job_id"] == "j"

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from agentic.types import utc_now
 from cli.exec.config import read_config
 from cli.exec.options import job_name
 from cli.exec.output import Capture
@@ -56,6 +57,27 @@ def test_a_failure_is_reported_with_everything_known_of_it(run_exec: Run, api: A
     begin, end = (datetime.fromisoformat(failed[name]) for name in ("started_at", "finished_at"))
     assert (end - begin).total_seconds() == pytest.approx(failed["duration_seconds"], abs=0.001)
     assert abs(time.time() - end.timestamp()) < 30
+
+
+def test_every_report_is_one_that_the_api_takes(run_exec: Run, api: Any) -> None:
+    from agentic.intake import Limits, parse_event
+    from agentic.types import EventStatus
+
+    run_exec("--label", "k=\udcffv", "--job", "j", "--", "printf", r"\000\033[1m\377\n\r\nx")
+    run_exec("--timeout", "0.1", "--", "sleep", "9")
+    run_exec("--", "sh", "-c", "kill -9 $$")
+    run_exec("--", "no-such-command", "\udcff")
+    parsed = [parse_event(json.dumps(event).encode(), Limits(), None, utc_now()) for event in api.events]
+    assert {event.status for event in parsed} == set(EventStatus) & {
+        "started",
+        "succeeded",
+        "timeout",
+        "killed",
+        "failed",
+    }
+    assert [event.event_id for event in parsed] == [event["event_id"] for event in api.events]
+    assert all(event.started_at and event.host for event in parsed)
+    assert {"user_id", "folder"} <= set(parsed[-1].details)
 
 
 def test_a_success_is_reported_too(run_exec: Run, api: Any) -> None:
@@ -120,6 +142,16 @@ def test_a_dump_into_a_file_and_errors_elsewhere_are_both_kept(run_exec: Run, ap
     assert log.index("data") < log.index("oops")
 
 
+def test_output_in_two_places_is_no_more_than_in_one(run_exec: Run, api: Any, tmp_path: Path) -> None:
+    script = "head -c 900000 /dev/zero; head -c 900000 /dev/zero >&2; echo end >&2"
+    with (tmp_path / "dump").open("wb") as dump:
+        run_exec("--", "sh", "-c", script, stdout=dump, stderr=subprocess.PIPE)
+    assert len(json.dumps(api.last)) < 3_500_000
+    assert api.last["log"][-1].endswith("end")
+    kept = sum(len(line) for line in api.last["log"])
+    assert api.last["details"]["output_bytes_left_out"] == pytest.approx(1_800_000 - kept, abs=500)
+
+
 def test_output_thrown_away_is_still_reported(run_exec: Run, api: Any) -> None:
     run_exec("--", "sh", "-c", "echo one; echo two >&2", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     assert api.last["log"] == ["one", "two"]
@@ -132,9 +164,7 @@ def test_the_output_can_be_left_alone(run_exec: Run, api: Any) -> None:
 
 
 @pytest.mark.parametrize("status", [500, 503, 429, 408, 302])
-def test_an_api_in_trouble_means_later_and_nothing_is_said(
-    run_exec: Run, api: Any, spool: Path, status: int
-) -> None:
+def test_an_api_in_trouble_means_later_and_nothing_is_said(run_exec: Run, api: Any, spool: Path, status: int) -> None:
     api.status = status
     done = run_exec("--job", "a", "--", "sh", "-c", "exit 5")
     assert (done.returncode, done.stderr) == (5, b"")
@@ -281,7 +311,7 @@ def test_the_spool_is_bounded_and_drops_the_oldest(tmp_path: Path) -> None:
     assert len(spool.waiting()) == 1
 
 
-@pytest.mark.parametrize("limit", [3, 4, 5, 6, 8, 10, 12])
+@pytest.mark.parametrize("limit", range(3, 18))
 def test_without_free_descriptors_the_command_still_runs(run_exec: Run, limit: int) -> None:
     def few() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
@@ -297,8 +327,26 @@ def test_without_free_descriptors_the_command_still_runs(run_exec: Run, limit: i
 
 
 @pytest.mark.parametrize(
-    "url", ["not a url", "ftp://x", "http://", "http://127.0.0.1:99999", "http://no.such.invalid"]
+    ("broken", "reported"),
+    [("os.fork", True), ("os.posix_spawnp", False), ("os.pipe", True), ("threading.Thread.start", True)],
 )
+def test_without_room_for_another_process_the_command_still_runs(
+    api: Any, environ: dict[str, str], broken: str, reported: bool
+) -> None:
+    error = 'RuntimeError("no threads")' if "Thread" in broken else 'BlockingIOError(11, "no room")'
+    sabotage = (
+        f"import os, sys, threading\ndef broken(*_, **__): raise {error}\n{broken} = broken\n"
+        "from cli.exec.wrapper import main\nsys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", sabotage, "--", "sh", "-c", "echo out; exit 6"]
+    done = subprocess.run(command, env=environ, capture_output=True, check=False, timeout=20)
+    assert (done.returncode, done.stdout) == (6, b"out\n")
+    assert done.stderr.count(b"\n") == 1, done.stderr
+    waiting = events_in(Path(environ["AUTOREMEDY_SPOOL"]))
+    assert bool(api.events or waiting) == reported
+
+
+@pytest.mark.parametrize("url", ["not a url", "ftp://x", "http://", "http://127.0.0.1:99999", "http://no.such.invalid"])
 def test_a_wrong_address_does_no_harm(run_exec: Run, spool: Path, url: str) -> None:
     done = run_exec("--url", url, "--", "sh", "-c", "exit 5")
     assert (done.returncode, done.stderr) == (5, b"")
@@ -309,9 +357,7 @@ def test_a_full_stderr_pipe_does_not_hold_up_our_warning(start_exec: Run, tmp_pa
     (tmp_path / "spool").write_text("broken")
     reader, writer = os.pipe()
     room = fcntl.fcntl(writer, fcntl.F_GETPIPE_SZ)
-    process = start_exec(
-        "--url", closed_url, "--", "sh", "-c", f"head -c {room} /dev/zero >&2; exit 5", stderr=writer
-    )
+    process = start_exec("--url", closed_url, "--", "sh", "-c", f"head -c {room} /dev/zero >&2; exit 5", stderr=writer)
     os.close(writer)
     assert process.wait(10) == 5
     os.close(reader)

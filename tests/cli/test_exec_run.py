@@ -239,9 +239,7 @@ def test_the_command_is_told_that_nobody_reads_its_output(run_exec: Run, start_e
 
 
 def test_a_closed_reader_is_noticed_before_the_command_writes_again(start_exec: Start) -> None:
-    process = start_exec(
-        "--", "sh", "-c", "echo one; read x; echo two; echo still here >&2", stdin=subprocess.PIPE
-    )
+    process = start_exec("--", "sh", "-c", "echo one; read x; echo two; echo still here >&2", stdin=subprocess.PIPE)
     assert process.stdout and process.stdin
     process.stdout.readline()
     process.stdout.close()
@@ -275,9 +273,7 @@ def test_a_large_output_passes_in_bounded_memory_and_keeps_head_and_tail(run_exe
 
     with subprocess.Popen(["wc", "-c"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as count:
         assert count.stdin and count.stdout
-        done = run_exec(
-            "--", "sh", "-c", script, stdout=count.stdin, stderr=subprocess.PIPE, preexec_fn=little_memory
-        )
+        done = run_exec("--", "sh", "-c", script, stdout=count.stdin, stderr=subprocess.PIPE, preexec_fn=little_memory)
         count.stdin.close()
         assert int(count.stdout.read()) == size + len("begin\n\nend\n")
     assert done.returncode == 0
@@ -346,6 +342,39 @@ def test_ctrl_c_reaches_the_command_once(environ: dict[str, str]) -> None:
     terminal.type(b"\x03")
     terminal.read_until(b"hits 1\r\n")
     assert terminal.end() == 0
+
+
+def test_ctrl_z_stops_us_with_the_command_and_fg_continues_both(environ: dict[str, str], tmp_path: Path) -> None:
+    wrapped = f"{sys.executable} -m cli exec -- sh -c 'echo $$ > pid; echo ready; read x; echo got $x; exit 3'"
+    script = f"set -m; cd {tmp_path}; {wrapped}; echo stopped with $?; fg; echo ended with $?"
+    pid, master = pty.fork()
+    if pid == 0:
+        os.execve("/bin/bash", ["bash", "--norc", "-c", script], environ)  # noqa: S606
+    terminal = Terminal.__new__(Terminal)
+    terminal.pid, terminal.master, terminal.seen = pid, master, b""
+    terminal.read_until(b"ready")
+    terminal.type(b"\x1a")
+    terminal.read_until(b"stopped with 147")
+    command = int((tmp_path / "pid").read_text())
+    terminal.type(b"word\n")
+    terminal.read_until(b"got word")
+    terminal.read_until(b"ended with 3")
+    assert terminal.end() == 0
+    assert not Path(f"/proc/{command}").exists()
+
+
+def test_without_sigtimedwait_signals_pass_too(start_exec: Start, tmp_path: Path) -> None:
+    as_on_macos = (
+        "import signal, sys; del signal.sigtimedwait, signal.sigwaitinfo\n"
+        "from cli.exec.wrapper import main; sys.exit(main(sys.argv[1:]))"
+    )
+    script = "trap 'echo caught; exit 9' TERM; echo ready; sleep 20 & wait"
+    process = start_exec("--", sys.executable, "-c", as_on_macos, "--", "sh", "-c", script)
+    assert process.stdout
+    assert process.stdout.readline() == b"ready\n"
+    process.terminate()
+    assert process.stdout.readline() == b"caught\n"
+    assert process.wait(5) == 9
 
 
 def test_ctrl_c_ends_the_command_and_then_us(environ: dict[str, str], api: Any) -> None:
