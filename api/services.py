@@ -16,7 +16,6 @@ from api.metrics import HttpMetrics
 from api.ports import Store
 
 
-
 @dataclass(slots=True)
 class Services:
     """The store and everything else a route needs."""

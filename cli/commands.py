@@ -50,13 +50,9 @@ def run_command(context: typer.Context) -> None:
 @app.command()
 def version() -> None:
     """Print the version."""
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as installed
+    from agentic import __version__
 
-    try:
-        print(installed("autoremedy"))
-    except PackageNotFoundError:
-        print("0+checkout (not installed)")
+    print(__version__)
 
 
 app.command()(diagnose)

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from agentic import __version__
 from api.body import media_type, read_body
 from api.metrics import exposition
 from api.models import Health, PauseIn, PauseState, Readiness, Status
