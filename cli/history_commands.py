@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -17,6 +18,8 @@ incidents = typer.Typer(help="What is being handled now.", invoke_without_comman
 dead = typer.Typer(help="What could not be processed.", invoke_without_command=True)
 
 Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
+LOOK_AT_MOST = 5_000
+"""Records read while leaving out what was ignored."""
 _AGO = re.compile(r"(\d+)(s|m|h|d|w)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -48,9 +51,12 @@ def list_history(
     category: Annotated[str | None, typer.Option(help="Only with this root cause, such as disk_full.")] = None,
     since: Moment = None,
     until: Moment = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also what was ignored: runs that started or succeeded, and the like.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """What happened: one record for every event, newest first."""
+    """What happened: one record for every failure, newest first."""
     if context.invoked_subcommand:
         return
     filters = {
@@ -60,13 +66,17 @@ def list_history(
         "since": _moment(since),
         "until": _moment(until),
     }
-    records = list(remote_of(context).pages("/history", "records", limit, filters))
+    if everything or status is not None:
+        records = list(remote_of(context).pages("/history", "records", limit, filters))
+    else:
+        found = remote_of(context).pages("/history", "records", LOOK_AT_MOST, filters)
+        records = list(islice((one for one in found if one["status"] != "ignored"), limit))
     if as_json:
         print_json(records)
         return
-    from cli.pages import history_table
+    from cli.pages import history_list
 
-    _table_or_nothing(records, history_table, "Nothing was handled yet that fits.")
+    _table_or_nothing(records, history_list, "Nothing was handled yet that fits.")
 
 
 @history.command("show")
