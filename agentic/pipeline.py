@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,6 +60,7 @@ class Pipeline:
             reason = f"this run was a remedy for {event.lineage}, whose incident goes on"
             return self._record(incident, RecordStatus.IGNORED, reason=reason)
 
+        clock = time.monotonic()
         digest = self._digest(incident)
         situation = Situation(
             event=event,
@@ -68,6 +70,7 @@ class Pipeline:
             menu=self._core.planner.menu(job),
         )
         decision, notes = await self._decide(incident, situation)
+        diagnose_seconds = time.monotonic() - clock
         plan = self._core.planner.plan(decision, job)
         acted = await self._core.actor.carry_out(
             incident, job, digest, decision, plan, judged_wrong(situation.precedents)
@@ -75,7 +78,14 @@ class Pipeline:
         if isinstance(acted, Deferred):
             return acted
         return self._record(
-            incident, acted.status, reason=acted.reason, digest=digest, decision=decision, acted=acted, notes=notes
+            incident,
+            acted.status,
+            reason=acted.reason,
+            digest=digest,
+            decision=decision,
+            acted=acted,
+            notes=notes,
+            diagnose_seconds=diagnose_seconds,
         )
 
     def _digest(self, incident: Incident) -> LogDigest:
@@ -142,6 +152,7 @@ class Pipeline:
         decision: Decision | None = None,
         acted: Acted | None = None,
         notes: tuple[str, ...] = (),
+        diagnose_seconds: float = 0.0,
     ) -> HistoryRecord:
         return write_record(
             incident,
@@ -152,6 +163,7 @@ class Pipeline:
             diagnosis=decision.diagnosis if decision else None,
             acted=acted,
             notes=notes,
+            diagnose_seconds=diagnose_seconds,
         )
 
 
