@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Annotated, Any
@@ -205,15 +206,21 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     page.line("workers  ", str(len(workers)) if workers else ("none", "bold red"))
     for worker in workers:
         page.line(f"         {clean(worker.get('id'))}, last heard of {when(worker.get('last_seen'))}")
-    page.line("store    ", _words(now.get("store")))
-    page.line("model    ", _words(now.get("llm")))
+    page.line("store    ", _store_words(now.get("store") or {}))
+    page.line("model    ", _model_words(now.get("llm") or {}))
     page.line(f"api      version {clean(now.get('version'))}, up {seconds(now.get('uptime_seconds'))}")
 
 
-def _words(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{clean(name)} {clean(entry)}" for name, entry in value.items())
-    return clean(value)
+def _store_words(store: Mapping[str, Any]) -> str:
+    keeps = {"always": "every write synced", "everysec": "synced each second: a power cut loses one"}
+    fsync = keeps.get(str(store.get("fsync")), f"appendfsync {clean(store.get('fsync'))}")
+    keeps_what = fsync if store.get("append_only") else "no append-only file: a crash loses events"
+    return f"{clean(store.get('server', '?'))} {clean(store.get('version'))}, {keeps_what}"
+
+
+def _model_words(model: Mapping[str, Any]) -> str:
+    told = (model.get("state"), model.get("model"), model.get("base_url"), model.get("detail"), model.get("advice"))
+    return "; ".join(clean(part).rstrip(".") for part in told if part)
 
 
 def feedback(

@@ -209,7 +209,7 @@ def test_status_says_how_things_are(invoke: Invoke, api: Any) -> None:
         "4 waiting, 1 in hand, 2 later",
         "5 dead letters",
         "none",
-        "state down",
+        "model    down",
     ):
         assert words in shown
 
