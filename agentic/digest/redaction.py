@@ -189,7 +189,7 @@ def _own_form(kind: str, pattern: str) -> SecretForm:
 def _secret_group(compiled: Any) -> int:
     """Return the number of the group that holds the secret."""
     named = {_as_text(name): number for name, number in compiled.groupindex.items()}
-    return named.get("s", 1 if compiled.groups else 0)
+    return int(named.get("s", 1 if compiled.groups else 0))
 
 
 def _as_text(name: Any) -> str:

@@ -131,7 +131,11 @@ class Rules(ReasoningModule):
                 return False
         if signature.requires is not None and self._compiled[signature.requires].search(haystack.raw) is None:
             return False
-        return signature.unless is None or self._compiled[signature.unless].search(haystack.raw) is None
+        if signature.unless is not None:
+            # What rules it out counts only nearby: a long log has every word somewhere.
+            unless = self._compiled[signature.unless]
+            entry.hits = [hit for hit in entry.hits if unless.search(haystack.around(hit.line)) is None]
+        return bool(entry.hits)
 
     def _candidates(
         self, found: Sequence[Found], context: LineContext, event: Event, exit_says: ExitMeaning | None
@@ -149,7 +153,7 @@ class Rules(ReasoningModule):
                 confidence -= 40
             if confidence < _ENOUGH:
                 continue
-            score = confidence + DEPTH[signature.category] + _ROLE_SCORE[signature.role]
+            score = float(confidence) + DEPTH[signature.category] + _ROLE_SCORE[signature.role]
             score += context.position_bonus(hits[0].line, hits[-1].line)
             if exit_says is not None and exit_says.category is signature.category:
                 score += 8
@@ -162,11 +166,17 @@ class Rules(ReasoningModule):
 
 def _without_outranked(candidates: list[_Candidate]) -> list[_Candidate]:
     """Drop the candidates that another one explains."""
-    present = [(c, c.signature.outranks) for c in candidates if c.signature.outranks]
+    present = [c for c in candidates if c.signature.outranks]
     kept = []
     for candidate in candidates:
         names = {candidate.signature.name, candidate.signature.category.value}
-        if any(other is not candidate and names & outranked for other, outranked in present):
+        # A doubtful finding explains nothing away.
+        if any(
+            other is not candidate
+            and names & other.signature.outranks
+            and other.confidence >= candidate.confidence - 15
+            for other in present
+        ):
             continue
         kept.append(candidate)
     # Two signatures that outrank each other would leave nothing: then the score decides.
@@ -196,7 +206,7 @@ def _healthy(
         name = next(e.signature for e in success if any(hit.line == max(ends) for hit in e.hits))
         sure = 90 if event.exit_code == 0 else 72
         cause = name.cause or "The run says itself that it ended well"
-        return _run_diagnosis(Category.NOT_A_FAILURE, cause, sure, (max(ends),), name.name)
+        return _run_diagnosis(Category.NOT_A_FAILURE, cause, sure, tuple(dict.fromkeys((max(ends), min(ends)))), name.name)
     if event.exit_code == 0 and not candidates and context.total and not context.has_severe():
         cause = "The run ended with exit code 0 and its log shows no fault"
         return _run_diagnosis(Category.NOT_A_FAILURE, cause, 72, context.last_lines(3), "run.healthy_log")
@@ -246,7 +256,7 @@ def _diagnosis(candidates: Sequence[_Candidate], exit_says: ExitMeaning | None) 
 def _evidence(best: _Candidate, allies: Sequence[_Candidate]) -> tuple[int, ...]:
     """Return line numbers, best first: first and last place, those of allies, then the other places."""
     lines = [best.hits[0].line, best.hits[-1].line]
-    lines += [ally.hits[0].line for ally in allies[:2]]
+    lines += [ally.hits[place].line for ally in allies[:2] for place in (0, -1)]
     lines += [hit.line for hit in best.hits]
     return tuple(dict.fromkeys(lines))[:_MOST_EVIDENCE]
 
