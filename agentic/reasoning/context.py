@@ -98,8 +98,12 @@ class LineContext:
         """Return the lines that look most like a failure, best first; of a long log the last part."""
         start = max(0, self.total - 400)
         weighed = [(severity(self._lines[n]), n) for n in range(start, self.total)]
-        weighed = sorted((w for w in weighed if w[0] >= 20), key=lambda w: (-w[0], w[1]))
-        return tuple(n for _, n in weighed[:count]) or self.last_lines(1)
+        significant = [w for w in weighed if w[0] >= 20]
+        ranked = [n for _, n in sorted(significant, key=lambda w: (-w[0], w[1]))]
+        if not ranked:
+            return self.last_lines(1)
+        # The strongest first, then the last one: what ended the run often speaks softly.
+        return tuple(dict.fromkeys([ranked[0], significant[-1][1], *ranked[1:]]))[:count]
 
     def has_severe(self) -> bool:
         """Say whether any line of the last part reports a failure outright."""

@@ -149,7 +149,7 @@ class Rules(ReasoningModule):
             least = min(penalty for penalty, _ in weighed)
             hits = [hit for penalty, hit in weighed if penalty <= least + 10]
             confidence = signature.confidence - least
-            if signature.category in _PASSING and context.recovered_after(hits[-1].line):
+            if signature.category in _PASSING and not signature.any_level and context.recovered_after(hits[-1].line):
                 confidence -= 40
             if confidence < _ENOUGH:
                 continue
@@ -157,6 +157,8 @@ class Rules(ReasoningModule):
             score += context.position_bonus(hits[0].line, hits[-1].line)
             if exit_says is not None and exit_says.category is signature.category:
                 score += 8
+            if signature.category is Category.NOT_A_FAILURE:
+                score += 25 if event.exit_code == 0 else -30 if event.exit_code else 0
             if event.status is EventStatus.TIMEOUT and signature.category is Category.TIMEOUT:
                 score += 12
             candidates.append(_Candidate(signature, hits, confidence, score, hits[0].line))
