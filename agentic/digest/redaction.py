@@ -37,7 +37,7 @@ class Redactor:
     whole match is the secret. `key` makes the four hex digits useless to who wants to guess a secret from them.
     """
 
-    def __init__(self, patterns: Mapping[str, str] = {}, key: bytes = b"") -> None:  # noqa: B006
+    def __init__(self, patterns: Mapping[str, str] = {}, key: bytes = b"") -> None:
         self._key = key[:64]
         self._forms = FORMS + tuple(_own_form(kind, pattern) for kind, pattern in patterns.items())
         self._compiled = [re2.compile(form.pattern.encode(), _options()) for form in self._forms]

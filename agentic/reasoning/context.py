@@ -1,5 +1,7 @@
 """What surrounds a finding in the log: its level, its place, whether somebody is only talking about it."""
 
+# ruff: noqa: E501  a pattern is read whole
+
 from __future__ import annotations
 
 from collections.abc import Sequence

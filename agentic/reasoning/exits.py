@@ -63,7 +63,23 @@ def _program(command: str | None) -> str:
     return ""
 
 
-_WRAPPERS = frozenset("sudo env nice ionice nohup exec time stdbuf setsid chronic flock doas unbuffer".split())
+_WRAPPERS = frozenset(
+    [
+        "sudo",
+        "env",
+        "nice",
+        "ionice",
+        "nohup",
+        "exec",
+        "time",
+        "stdbuf",
+        "setsid",
+        "chronic",
+        "flock",
+        "doas",
+        "unbuffer",
+    ]
+)
 
 
 @cache

@@ -50,7 +50,7 @@ DEPTH: dict[Category, int] = {
     Category.NOT_A_FAILURE: 0,
     Category.UNKNOWN: 0,
 }
-"""How near to the root a category lies when two are found: a full disk leads to broken locks, never the reverse."""
+"""How near to the root a category lies when two are found: a full disk breaks locks, never the reverse."""
 
 _ROLE_SCORE = {Role.CAUSE: 0, Role.GENERIC: -18, Role.SYMPTOM: -40}
 _ENOUGH = 45
@@ -149,7 +149,11 @@ class Rules(ReasoningModule):
             least = min(penalty for penalty, _ in weighed)
             hits = [hit for penalty, hit in weighed if penalty <= least + 10]
             confidence = signature.confidence - least
-            if signature.category in _PASSING and not signature.any_level and context.recovered_after(hits[-1].line):
+            if (
+                signature.category in _PASSING
+                and not signature.any_level
+                and context.recovered_after(hits[-1].line)
+            ):
                 confidence -= 40
             if confidence < _ENOUGH:
                 continue
@@ -208,7 +212,9 @@ def _healthy(
         name = next(e.signature for e in success if any(hit.line == max(ends) for hit in e.hits))
         sure = 90 if event.exit_code == 0 else 72
         cause = name.cause or "The run says itself that it ended well"
-        return _run_diagnosis(Category.NOT_A_FAILURE, cause, sure, tuple(dict.fromkeys((max(ends), min(ends)))), name.name)
+        return _run_diagnosis(
+            Category.NOT_A_FAILURE, cause, sure, tuple(dict.fromkeys((max(ends), min(ends)))), name.name
+        )
     if event.exit_code == 0 and not candidates and context.total and not context.has_severe():
         cause = "The run ended with exit code 0 and its log shows no fault"
         return _run_diagnosis(Category.NOT_A_FAILURE, cause, 72, context.last_lines(3), "run.healthy_log")
@@ -241,17 +247,17 @@ def _diagnosis(candidates: Sequence[_Candidate], exit_says: ExitMeaning | None) 
     close = [rival for rival in rivals if best.score - rival.score < 8 and rival.signature.role is Role.CAUSE]
     if close:
         confidence -= 10
-    ruled_out = {
-        f"{rival.signature.category.value}: {_fill(rival.signature.cause, rival.hits[0])} (line {rival.first})": None
+    ruled_out = [
+        f"{rival.signature.category}: {_fill(rival.signature.cause, rival.hits[0])} (line {rival.first})"
         for rival in rivals[:3]
-    }
+    ]
     return Diagnosis(
         category=category,
         root_cause=_fill(best.signature.cause, _richest(best.hits)),
         confidence=max(1, min(99, confidence)),
         evidence=_evidence(best, allies),
         source=f"rule:{best.signature.name}",
-        ruled_out=tuple(ruled_out),
+        ruled_out=tuple(dict.fromkeys(ruled_out)),
     )
 
 

@@ -70,8 +70,22 @@ class Signature:
 
 
 _KEYS = frozenset(
-    "name category role confidence patterns cause outranks command exit_codes requires unless any_level matches "
-    "not_matches".split()
+    [
+        "name",
+        "category",
+        "role",
+        "confidence",
+        "patterns",
+        "cause",
+        "outranks",
+        "command",
+        "exit_codes",
+        "requires",
+        "unless",
+        "any_level",
+        "matches",
+        "not_matches",
+    ]
 )
 _WITHOUT_CATEGORY = frozenset({Role.BENIGN, Role.RECOVERED, Role.SUCCESS})
 
