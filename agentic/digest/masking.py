@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 
+from agentic.words import words
+
 _LONGEST = 600
 
 _PREFIXES = re.compile(
@@ -38,61 +40,16 @@ _FROM_HOST = re.compile(
     re.IGNORECASE,
 )
 _PORT = re.compile(r":\d{1,5}$")
-_HOST_ENDINGS = (
-    ".com",
-    ".net",
-    ".org",
-    ".io",
-    ".dev",
-    ".cloud",
-    ".local",
-    ".internal",
-    ".lan",
-    ".test",
-    ".example",
-    ".invalid",
-    ".corp",
-    ".svc",
-    ".home",
-    ".intra",
-    ".de",
-    ".fr",
-    ".eu",
-    ".uk",
-    ".us",
-    ".cn",
-    ".jp",
-    ".br",
-    ".ru",
-    ".in",
-    ".ca",
-    ".au",
-    ".ch",
-    ".nl",
-    ".es",
-    ".it",
-    ".se",
-    ".pl",
+_HOST_ENDINGS = words(
+    ".com .net .org .io .dev .cloud .local .internal .lan .test .example .invalid .corp .svc .home .intra "
+    ".de .fr .eu .uk .us .cn .jp .br .ru .in .ca .au .ch .nl .es .it .se .pl"
 )
 _VENDOR_CODE = re.compile(
     r"(?:[A-Z]{2,10}-\d{3,6}|(?:TS|CS|C|E|LNK|MSB|NU|CA|DPY|SQL)\d{3,5}[A-Z]?|\d{2}(?:[A-Z][A-Z0-9]{2}|\d[A-Z]\d|\d\d[A-Z])|HTTP/\d(?:\.\d)?|GLIBC_[\d.]+):?"
 )
 _SHORT_NUMBER = re.compile(r"-?\d{1,5}[.:]?")
-_CODE_WORDS = (
-    "errno",
-    "error",
-    "err",
-    "code",
-    "status",
-    "http",
-    "http/1.1",
-    "http/2",
-    "sqlstate",
-    "state",
-    "rc",
-    "returned",
-    "signal",
-)
+_CODE_WORDS = words("errno error err code status http http/1.1 http/2 sqlstate state rc returned signal")
+_REDACTED = re.compile(r"\[(REDACTED:[a-z_-]{1,40}):[0-9a-f]{4}\]")
 _DIGIT = re.compile("[0-9]")
 _RUNS = re.compile(r"(?:<n>[./:,+-]{0,2}){2,}")
 _DATE_WORDS = re.compile(
@@ -102,32 +59,9 @@ _NAMED_USER = re.compile(
     r"\b(user|login|account|password for)([ =]{1,2}[\"']?)([A-Za-z0-9][\w.$-]{0,60})(?=[\s\"',:;@\])]|$)",
     re.IGNORECASE,
 )
-_NOT_USERS = frozenset(
-    [
-        "invalid",
-        "name",
-        "names",
-        "is",
-        "was",
-        "has",
-        "does",
-        "not",
-        "unknown",
-        "does",
-        "doesn",
-        "id",
-        "not-found",
-        "must",
-        "may",
-        "cannot",
-        "can",
-        "and",
-        "or",
-        "in",
-        "to",
-        "the",
-        "of",
-    ]
+_NOT_USERS = words(
+    "invalid name names is was has does not unknown does doesn id not-found must may cannot can and or in "
+    "to the of"
 )
 _SPACES = re.compile(r"\s+")
 _DIGITS = {ord(digit): "0" for digit in "123456789"}
@@ -151,6 +85,8 @@ def shape(line: str) -> str:
 def mask(line: str) -> str:
     """Return the template of a line."""
     line = strip_prefixes(line[:_LONGEST]).strip()
+    if "[REDACTED:" in line:
+        line = _REDACTED.sub(r"[\1]", line)
     line = _NAMED_HOST.sub(r"\1\2<host>", line)
     line = _NAMED_USER.sub(lambda m: m[0] if m[3].lower() in _NOT_USERS else f"{m[1]}{m[2]}<user>", line)
     line = _FROM_HOST.sub(r"\1<host>", line)

@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from agentic.words import words
+
 _LONG = r"(?:password|passwd|passphrase|passcode|passwort|kennwort|contrase[ñn]a|senha|mot_?de_?passe)"
-_TOKEN = (  # noqa: S105  a pattern, not a secret
+_KEY_WORD = (
     r"(?:secret|token|bearer|credentials?|api_?keys?|[a-z]*secret_?(?:access_?)?key|access_?key(?:_?secret)?|"
     r"account_?key|private_?key|shared_?(?:access_?)?key|encryption_?key|signing_?key|master_?key|license_?key|"
     r"auth_?key|client_?secret|webhook(?:_?url)?|connection_?string|csrf_?token|x-api-key|api-key|"
@@ -27,105 +29,18 @@ _QUOTE = r"(?:\\*[\"'])"
 _BARE = r"[^\s\"'\\;&<>|]"
 
 PASSWORD_NAME = rf"(?i){_PASSWORD}"
-TOKEN_NAME = rf"(?i){_PREFIX}{_TOKEN}[0-9]?"
+TOKEN_NAME = rf"(?i){_PREFIX}{_KEY_WORD}[0-9]?"
 
 _PLACEHOLDERS = frozenset(
-    [
-        "yes",
-        "no",
-        "true",
-        "false",
-        "null",
-        "none",
-        "nil",
-        "undefined",
-        "empty",
-        "unset",
-        "set",
-        "missing",
-        "required",
-        "optional",
-        "incorrect",
-        "invalid",
-        "wrong",
-        "expired",
-        "expires",
-        "revoked",
-        "rejected",
-        "accepted",
-        "denied",
-        "failed",
-        "failure",
-        "ok",
-        "valid",
-        "mismatch",
-        "changed",
-        "unchanged",
-        "not",
-        "found",
-        "is",
-        "was",
-        "has",
-        "for",
-        "from",
-        "with",
-        "and",
-        "or",
-        "the",
-        "a",
-        "an",
-        "on",
-        "in",
-        "of",
-        "to",
-        "at",
-        "error",
-        "unknown",
-        "unauthorized",
-        "forbidden",
-        "unexpected",
-        "authentication",
-        "authorization",
-        "auth",
-        "password",
-        "passwd",
-        "token",
-        "secret",
-        "key",
-        "credentials",
-        "credential",
-        "user",
-        "username",
-        "prompt",
-        "string",
-        "str",
-        "int",
-        "bool",
-        "object",
-        "bytes",
-        "hidden",
-        "masked",
-        "redacted",
-        "removed",
-        "filtered",
-        "omitted",
-        "default",
-        "anonymous",
-        "refresh",
-        "refreshed",
-        "created",
-        "deleted",
-        "updated",
-        "loaded",
-        "reading",
-        "read",
-        "using",
-        "used",
-        "stdin",
-        "file",
-        "env",
-        "environment",
-    ]
+    words(
+        "yes no true false null none nil undefined empty unset set missing required optional incorrect "
+        "invalid wrong expired expires revoked rejected accepted denied failed failure ok valid mismatch "
+        "changed unchanged not found is was has for from with and or the a an on in of to at error unknown "
+        "unauthorized forbidden unexpected authentication authorization auth password passwd token secret key "
+        "credentials credential user username prompt string str int bool object bytes hidden masked redacted "
+        "removed filtered omitted default anonymous refresh refreshed created deleted updated loaded reading "
+        "read using used stdin file env environment"
+    )
 )
 
 
@@ -368,15 +283,17 @@ _IN_CONTEXT: tuple[SecretForm, ...] = (
     SecretForm("password", r"(?i)\bpassword[ \t]+'(?P<s>[^'\r\n]+)'", is_password),
     SecretForm(
         "secret",
-        rf"(?i)\b{_PREFIX}{_TOKEN}[0-9]?\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*\"(?P<s>[^\"\r\n\\]+)",
+        rf"(?i)\b{_PREFIX}{_KEY_WORD}[0-9]?\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*\"(?P<s>[^\"\r\n\\]+)",
         looks_secret,
     ),
     SecretForm(
         "secret",
-        rf"(?i)\b{_PREFIX}{_TOKEN}[0-9]?\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*'(?P<s>[^'\r\n]+)",
+        rf"(?i)\b{_PREFIX}{_KEY_WORD}[0-9]?\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*'(?P<s>[^'\r\n]+)",
         looks_secret,
     ),
-    SecretForm("secret", rf"(?i)\b{_PREFIX}{_TOKEN}[0-9]?[ \t]?(?::=|=>|[:=])[ \t]?(?P<s>{_BARE}+)", looks_secret),
+    SecretForm(
+        "secret", rf"(?i)\b{_PREFIX}{_KEY_WORD}[0-9]?[ \t]?(?::=|=>|[:=])[ \t]?(?P<s>{_BARE}+)", looks_secret
+    ),
     SecretForm(
         "flag",
         r"(?i)(?:^|[\s\"'\[])--?(?:[a-z0-9\-]+[\-_])?(?:password|passwd|passphrase|pass|pwd|passwort)[0-9]?[= \t][ \t]*[\"']?(?P<s>[^\s\"'\-][^\s\"']*)",

@@ -100,7 +100,7 @@ class LineContext:
         """Return the lines that look most like a failure, best first; of a long log the last part."""
         start = max(0, self.total - 400)
         weighed = [(severity(self._lines[n]), n) for n in range(start, self.total)]
-        significant = [w for w in weighed if w[0] >= 20]
+        significant = [w for w in weighed if w[0] > 0]
         ranked = [n for _, n in sorted(significant, key=lambda w: (-w[0], w[1]))]
         if not ranked:
             return self.last_lines(1)

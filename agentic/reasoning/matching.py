@@ -63,9 +63,7 @@ class Haystack:
         return self.raw[starts[max(0, line - 2)] : starts[min(len(starts) - 1, line + 3)]]
 
 
-_QUOTES = (
-    {ord(mark): '"' for mark in "“”„«»「」"} | {ord(mark): "'" for mark in "‘’‚`´"} | {0xA0: " ", 0x3000: " "}
-)
+_QUOTES = {ord(mark): '"' for mark in "“”„«»「」"} | {ord(mark): "'" for mark in "‘’‚´"} | {0xA0: " ", 0x3000: " "}
 
 
 class Matcher:

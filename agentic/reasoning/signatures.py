@@ -18,6 +18,7 @@ import yaml
 
 from agentic.errors import ConfigError
 from agentic.types import Category
+from agentic.words import words
 
 BUILT_IN = Path(__file__).parent / "knowledge"
 
@@ -69,23 +70,9 @@ class Signature:
     where: str
 
 
-_KEYS = frozenset(
-    [
-        "name",
-        "category",
-        "role",
-        "confidence",
-        "patterns",
-        "cause",
-        "outranks",
-        "command",
-        "exit_codes",
-        "requires",
-        "unless",
-        "any_level",
-        "matches",
-        "not_matches",
-    ]
+_KEYS = words(
+    "name category role confidence patterns cause outranks command exit_codes requires unless any_level "
+    "matches not_matches"
 )
 _WITHOUT_CATEGORY = frozenset({Role.BENIGN, Role.RECOVERED, Role.SUCCESS})
 
