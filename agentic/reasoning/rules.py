@@ -53,7 +53,7 @@ DEPTH: dict[Category, int] = {
 """How near to the root a category lies when two are found: a full disk breaks locks, never the reverse."""
 
 _ROLE_SCORE = {Role.CAUSE: 0, Role.GENERIC: -18, Role.SYMPTOM: -40}
-_ENOUGH = 45
+_ENOUGH = 50
 _PASSING = frozenset(
     {
         Category.NETWORK_ERROR,
@@ -118,7 +118,7 @@ class Rules(ReasoningModule):
         if healthy is not None:
             return healthy
         if candidates:
-            return _diagnosis(candidates, exit_says)
+            return _diagnosis(candidates, exit_says, context)
         return _from_run(event, exit_says, context)
 
     def _applies(self, entry: Found, event: Event, haystack: Haystack) -> bool:
@@ -234,7 +234,7 @@ def _contradicted(candidates: Sequence[_Candidate], context: LineContext, end: i
     return False
 
 
-def _diagnosis(candidates: Sequence[_Candidate], exit_says: ExitMeaning | None) -> Diagnosis:
+def _diagnosis(candidates: Sequence[_Candidate], exit_says: ExitMeaning | None, context: LineContext) -> Diagnosis:
     best = candidates[0]
     category = best.signature.category
     allies = [c for c in candidates[1:] if c.signature.category is category]
@@ -255,15 +255,15 @@ def _diagnosis(candidates: Sequence[_Candidate], exit_says: ExitMeaning | None) 
         category=category,
         root_cause=_fill(best.signature.cause, _richest(best.hits)),
         confidence=max(1, min(99, confidence)),
-        evidence=_evidence(best, allies),
+        evidence=_evidence(best, allies, context),
         source=f"rule:{best.signature.name}",
         ruled_out=tuple(dict.fromkeys(ruled_out)),
     )
 
 
-def _evidence(best: _Candidate, allies: Sequence[_Candidate]) -> tuple[int, ...]:
+def _evidence(best: _Candidate, allies: Sequence[_Candidate], context: LineContext) -> tuple[int, ...]:
     """Return line numbers, best first: first and last place, those of allies, then the other places."""
-    lines = [best.hits[0].line, best.hits[-1].line]
+    lines = [best.hits[0].line, *context.continued(best.hits[0].line), best.hits[-1].line]
     lines += [ally.hits[place].line for ally in allies[:2] for place in (0, -1)]
     lines += [hit.line for hit in best.hits]
     return tuple(dict.fromkeys(lines))[:_MOST_EVIDENCE]
