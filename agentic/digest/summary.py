@@ -102,7 +102,7 @@ def _signature(
         }
         order = sorted(candidates, key=lambda template: (-candidates[template], template))
         return _hash(["failing", *order[:_IN_SIGNATURE]])
-    tail = [mask(line) for line in lines[-200:] if line.strip()][-_IN_SIGNATURE:]
+    tail = [mask(line) for line in [line for line in lines[-200:] if line.strip()][-_IN_SIGNATURE:]]
     run = [mask(command or ""), str(exit_code), context]
     return _hash(["silent", *tail, *run])
 

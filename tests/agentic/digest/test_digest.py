@@ -20,7 +20,7 @@ def failing_log(chance: random.Random) -> list[str]:
     return [
         *noise,
         f"{stamp},004 ERROR [main] job {chance.getrandbits(48):012x} on {host}.a.example (pid {pid}) failed",
-        f"psycopg2.OperationalError: connection to server at 10.0.{chance.randrange(255)}.{chance.randrange(255)}, "
+        f"psycopg2.OperationalError: connection to 10.0.{chance.randrange(255)}.{chance.randrange(255)}, "
         f"port {chance.randrange(1024, 9000)} failed: Connection refused",
         *noise[:2],
     ]
