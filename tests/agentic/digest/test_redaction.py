@@ -24,7 +24,7 @@ SECRETS = [
     ("AIza" + "SyA1234567890abcdefghijklmnopqrstuv", "url?key={}"),
     ("sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc", "stripe {}"),
     ("npm_" + "a1B2" * 9, "//registry/:_authToken={}"),
-    ("T03KX1/B77QZ2/pX9vLm2QeRt5YuIo8", "POST https://hooks.chat.example/services/{}"),
+    ("T0AB12/B0CD34/q7Lw2ZrT9sVx4NbM1k", "POST https://hooks.chat.example/services/{}"),
     ("hunter2", "password: {}"),
     ("hunter2", "  db_password: {}"),
     ("hunter2", '{{"password": "{}", "user": "bob"}}'),
