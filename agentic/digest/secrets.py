@@ -5,16 +5,20 @@ a row with a `check` matches a place where a secret may stand, and the check loo
 No pattern may match a line break, so that line numbers never move.
 """
 
+# ruff: noqa: E501  a pattern is read whole
+
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from agentic.words import words
+
 _LONG = r"(?:password|passwd|passphrase|passcode|passwort|kennwort|contrase[ñn]a|senha|mot_?de_?passe)"
-_TOKEN = (
+_KEY_WORD = (
     r"(?:secret|token|bearer|credentials?|api_?keys?|[a-z]*secret_?(?:access_?)?key|access_?key(?:_?secret)?|"
     r"account_?key|private_?key|shared_?(?:access_?)?key|encryption_?key|signing_?key|master_?key|license_?key|"
-    r"auth_?key|client_?secret|webhook(?:_?url)?|connection_?string|session_?id|csrf_?token|x-api-key|api-key|"
+    r"auth_?key|client_?secret|webhook(?:_?url)?|connection_?string|csrf_?token|x-api-key|api-key|"
     r"private-token|x-auth-token|x-vault-token|x-amz-security-token|sig|otp|hmac)"
 )
 # A name may carry a prefix (DB_, spring.datasource., ansible_ssh_) and a number behind it.
@@ -25,15 +29,18 @@ _QUOTE = r"(?:\\*[\"'])"
 _BARE = r"[^\s\"'\\;&<>|]"
 
 PASSWORD_NAME = rf"(?i){_PASSWORD}"
-TOKEN_NAME = rf"(?i){_PREFIX}{_TOKEN}[0-9]?"
+TOKEN_NAME = rf"(?i){_PREFIX}{_KEY_WORD}[0-9]?"
 
 _PLACEHOLDERS = frozenset(
-    "yes no true false null none nil undefined empty unset set missing required optional incorrect invalid wrong "
-    "expired expires revoked rejected accepted denied failed failure ok valid mismatch changed unchanged not found "
-    "is was has for from with and or the a an on in of to at error unknown unauthorized forbidden unexpected "
-    "authentication authorization auth password passwd token secret key credentials credential user username prompt "
-    "string str int bool object bytes hidden masked redacted removed filtered omitted default anonymous "
-    "refresh refreshed created deleted updated loaded reading read using used stdin file env environment".split()
+    words(
+        "yes no true false null none nil undefined empty unset set missing required optional incorrect "
+        "invalid wrong expired expires revoked rejected accepted denied failed failure ok valid mismatch "
+        "changed unchanged not found is was has for from with and or the a an on in of to at error unknown "
+        "unauthorized forbidden unexpected authentication authorization auth password passwd token secret key "
+        "credentials credential user username prompt string str int bool object bytes hidden masked redacted "
+        "removed filtered omitted default anonymous refresh refreshed created deleted updated loaded reading "
+        "read using used stdin file env environment"
+    )
 )
 
 
@@ -63,7 +70,7 @@ def _reads_like_a_name(value: str) -> bool:
     if value.replace(".", "").replace("-", "").replace(":", "").isdigit():
         return True
     words = value.replace("_", "-").replace(".", "-").replace("/", "-").split("-")
-    plain = sum(1 for w in words if w.isdigit() or w.isalpha() and (w.islower() or w.isupper() or w.istitle()))
+    plain = sum(1 for w in words if w.isdigit() or (w.isalpha() and (w.islower() or w.isupper() or w.istitle())))
     if len(words) > 1 and plain == len(words):
         return True
     head = value.rstrip("0123456789")
@@ -276,15 +283,17 @@ _IN_CONTEXT: tuple[SecretForm, ...] = (
     SecretForm("password", r"(?i)\bpassword[ \t]+'(?P<s>[^'\r\n]+)'", is_password),
     SecretForm(
         "secret",
-        rf"(?i)\b{_PREFIX}{_TOKEN}[0-9]?\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*\"(?P<s>[^\"\r\n\\]+)",
+        rf"(?i)\b{_PREFIX}{_KEY_WORD}[0-9]?\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*\"(?P<s>[^\"\r\n\\]+)",
         looks_secret,
     ),
     SecretForm(
         "secret",
-        rf"(?i)\b{_PREFIX}{_TOKEN}[0-9]?\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*'(?P<s>[^'\r\n]+)",
+        rf"(?i)\b{_PREFIX}{_KEY_WORD}[0-9]?\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*'(?P<s>[^'\r\n]+)",
         looks_secret,
     ),
-    SecretForm("secret", rf"(?i)\b{_PREFIX}{_TOKEN}[0-9]?[ \t]?(?::=|=>|[:=])[ \t]?(?P<s>{_BARE}+)", looks_secret),
+    SecretForm(
+        "secret", rf"(?i)\b{_PREFIX}{_KEY_WORD}[0-9]?[ \t]?(?::=|=>|[:=])[ \t]?(?P<s>{_BARE}+)", looks_secret
+    ),
     SecretForm(
         "flag",
         r"(?i)(?:^|[\s\"'\[])--?(?:[a-z0-9\-]+[\-_])?(?:password|passwd|passphrase|pass|pwd|passwort)[0-9]?[= \t][ \t]*[\"']?(?P<s>[^\s\"'\-][^\s\"']*)",
