@@ -13,13 +13,12 @@ from agentic.acting import Acted, Actor
 from agentic.contracts import Consultable, Deferred, Incident, Memory, ReasoningModule
 from agentic.digest import digest_log
 from agentic.planning import Planner
-from agentic.reasoning.precedent import headline_lines, judged_wrong
+from agentic.reasoning.precedent import judged_wrong
+from agentic.reasoning.rules import unknown
 from agentic.records import write_record
 from agentic.registry import call
 from agentic.types import (
-    Category,
     Decision,
-    Diagnosis,
     HistoryRecord,
     Job,
     LogDigest,
@@ -90,7 +89,8 @@ class Pipeline:
 
     def _digest(self, incident: Incident) -> LogDigest:
         event = incident.event
-        return digest_log(event.log, exit_code=event.exit_code, command=event.command)
+        context = f"{event.job_id} {event.status}"  # tells silent logs of different jobs apart
+        return digest_log(event.log, exit_code=event.exit_code, command=event.command, context=context)
 
     async def _decide(self, incident: Incident, situation: Situation) -> tuple[Decision, tuple[str, ...]]:
         """Return what an earlier delivery decided, else the first confident answer of the chain."""
@@ -108,7 +108,7 @@ class Pipeline:
                 break
         if best is not None and best.diagnosis.source.startswith("llm:"):
             await incident.save(decision=best, diagnosis=best.diagnosis, notes=notes)  # it is not asked twice
-        return best or unknown(situation), tuple(notes)
+        return best or Decision(diagnosis=unknown(situation)), tuple(notes)
 
     async def _ask(self, name: str, module: ReasoningModule, situation: Situation, notes: list[str]) -> Decision | None:
         """Ask one module; what it breaks or makes up is noted, and the chain goes on."""
@@ -165,20 +165,6 @@ class Pipeline:
             notes=notes,
             diagnose_seconds=diagnose_seconds,
         )
-
-
-def unknown(situation: Situation) -> Decision:
-    """The honest answer when nothing is proved: unknown, gather and tell a person."""
-    headline = situation.digest.headline
-    cause = f"No known cause; the log says: {headline}" if headline else "The log does not contain the cause"
-    diagnosis = Diagnosis(
-        category=Category.UNKNOWN,
-        root_cause=cause,
-        confidence=0,
-        evidence=headline_lines(situation),
-        source="none",
-    )
-    return Decision(diagnosis=diagnosis)
 
 
 def as_memory(record: HistoryRecord) -> Mapping[str, Any] | None:

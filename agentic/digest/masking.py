@@ -60,8 +60,7 @@ _NAMED_USER = re.compile(
     re.IGNORECASE,
 )
 _NOT_USERS = words(
-    "invalid name names is was has does not unknown does doesn id not-found must may cannot can and or in "
-    "to the of"
+    "invalid name names is was has does not unknown does doesn id not-found must may cannot can and or in to the of"
 )
 _SPACES = re.compile(r"\s+")
 _DIGITS = {ord(digit): "0" for digit in "123456789"}
@@ -130,9 +129,7 @@ def _is_host(bare: str, token: str) -> bool:
     if len(labels) > 2 and labels[-1].isalpha() and bare.islower() and _DIGIT.search(bare) and "_" not in bare:
         return True
     return (
-        len(bare) < len(token.rstrip(".:"))
-        and bare.replace("-", "").replace(".", "").isalnum()
-        and not bare.isdigit()
+        len(bare) < len(token.rstrip(".:")) and bare.replace("-", "").replace(".", "").isalnum() and not bare.isdigit()
     )
 
 

@@ -21,9 +21,7 @@ from agentic.errors import ConfigError
 _CHUNK = 1 << 20
 _PEM_BEGIN = re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d")
 _PEM_END = re.compile(r"-----END (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----|Private-MAC:")
-_PEM_INLINE = re.compile(
-    r"(-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----)([^\n-]+)(-----END|\Z|(?=[\"'\n]))"
-)
+_PEM_INLINE = re.compile(r"(-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----)([^\n-]+)(-----END|\Z|(?=[\"'\n]))")
 _PEM_BODY = re.compile(r"[A-Za-z0-9+/=]+\s*$")
 _PEM_LONGEST = 400
 _MARK = re.compile(rb"\[REDACTED:[a-z0-9_\-]{1,40}:[0-9a-f]{4}\]")

@@ -74,9 +74,7 @@ def _reads_like_a_name(value: str) -> bool:
     if len(words) > 1 and plain == len(words):
         return True
     head = value.rstrip("0123456789")
-    return (
-        len(words) == 1 and head.isalpha() and head.islower() and len(head) <= 12 and len(value) - len(head) <= 3
-    )
+    return len(words) == 1 and head.isalpha() and head.islower() and len(head) <= 12 and len(value) - len(head) <= 3
 
 
 def is_password(value: str) -> bool:
@@ -142,9 +140,7 @@ _TOKENS: tuple[SecretForm, ...] = (
         r"\b(?P<s>(?:gl(?:pat|dt|rt|ptt|ft|imt|agent|oas|cbt|soat|ffct)|GR1348941)[\-][A-Za-z0-9_\-.]{18,})",
     ),
     *_forms("bitbucket_token", r"\b(?P<s>AT(?:BB|ATT3|CTT3)[A-Za-z0-9_\-=]{24,})"),
-    *_forms(
-        "slack_token", r"\b(?P<s>xox[abceoprs]-[A-Za-z0-9\-.]{10,})", r"\b(?P<s>xapp-[0-9]-[A-Za-z0-9\-]{10,})"
-    ),
+    *_forms("slack_token", r"\b(?P<s>xox[abceoprs]-[A-Za-z0-9\-.]{10,})", r"\b(?P<s>xapp-[0-9]-[A-Za-z0-9\-]{10,})"),
     *_forms(
         "chat_webhook",
         r"(?i)https?://hooks\.[a-z0-9.\-]+/(?:services|workflows|triggers)/(?P<s>[A-Za-z0-9+/_\-]{16,})",
@@ -164,9 +160,7 @@ _TOKENS: tuple[SecretForm, ...] = (
     *_forms("azure_secret", r"\b(?P<s>[A-Za-z0-9_~.]{3}[0-9]Q~[A-Za-z0-9_~.\-]{31,34})\b"),
     *_forms("azure_sas", r"[?&]sig=(?P<s>[A-Za-z0-9%+/=]{20,})"),
     *_forms("aws_signature", r"(?i)X-Amz-(?:Signature|Security-Token|Credential)=(?P<s>[^\s&\"']{16,})"),
-    *_forms(
-        "stripe_key", r"\b(?P<s>[sr]k_(?:live|test)_[0-9A-Za-z]{10,})\b", r"\b(?P<s>whsec_[0-9A-Za-z+/=]{16,})"
-    ),
+    *_forms("stripe_key", r"\b(?P<s>[sr]k_(?:live|test)_[0-9A-Za-z]{10,})\b", r"\b(?P<s>whsec_[0-9A-Za-z+/=]{16,})"),
     *_forms("twilio_key", r"\b(?P<s>(?:SK|AC)[0-9a-f]{32})\b"),
     *_forms("sendgrid_key", r"\b(?P<s>SG\.[\w\-]{16,}\.[\w\-]{16,})"),
     *_forms("mailgun_key", r"\b(?P<s>key-[0-9a-f]{32})\b"),
@@ -254,9 +248,7 @@ _IN_CONTEXT: tuple[SecretForm, ...] = (
     SecretForm(
         "password", rf"(?i)\b{_PASSWORD}\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*\"(?P<s>[^\"\r\n\\]+)", is_password
     ),
-    SecretForm(
-        "password", rf"(?i)\b{_PASSWORD}\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*'(?P<s>[^'\r\n]+)'", is_password
-    ),
+    SecretForm("password", rf"(?i)\b{_PASSWORD}\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*'(?P<s>[^'\r\n]+)'", is_password),
     SecretForm(
         "password",
         rf"(?im)^[ \t]*(?:-[ \t]+)?{_PREFIX}(?:{_LONG}|pwd)[0-9]?[ \t]*:[ \t]+(?P<s>{_BARE}+)[ \t]*$",
@@ -291,9 +283,7 @@ _IN_CONTEXT: tuple[SecretForm, ...] = (
         rf"(?i)\b{_PREFIX}{_KEY_WORD}[0-9]?\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*'(?P<s>[^'\r\n]+)",
         looks_secret,
     ),
-    SecretForm(
-        "secret", rf"(?i)\b{_PREFIX}{_KEY_WORD}[0-9]?[ \t]?(?::=|=>|[:=])[ \t]?(?P<s>{_BARE}+)", looks_secret
-    ),
+    SecretForm("secret", rf"(?i)\b{_PREFIX}{_KEY_WORD}[0-9]?[ \t]?(?::=|=>|[:=])[ \t]?(?P<s>{_BARE}+)", looks_secret),
     SecretForm(
         "flag",
         r"(?i)(?:^|[\s\"'\[])--?(?:[a-z0-9\-]+[\-_])?(?:password|passwd|passphrase|pass|pwd|passwort)[0-9]?[= \t][ \t]*[\"']?(?P<s>[^\s\"'\-][^\s\"']*)",
@@ -325,17 +315,13 @@ _IN_CONTEXT: tuple[SecretForm, ...] = (
         r"\b(?:docker|podman|helm|az|oc|skopeo|buildah|crane|oras)\b[^\r\n|;]{0,120}?login[^\r\n|;]{0,200}?[ \t]-p[ \t]+[\"']?(?P<s>[^\s\"'\-][^\s\"']*)",
         is_password,
     ),
-    SecretForm(
-        "flag", r"\bredis-cli\b[^\r\n|;]{0,200}?[ \t]-a[ \t]+[\"']?(?P<s>[^\s\"'\-][^\s\"']*)", is_password
-    ),
+    SecretForm("flag", r"\bredis-cli\b[^\r\n|;]{0,200}?[ \t]-a[ \t]+[\"']?(?P<s>[^\s\"'\-][^\s\"']*)", is_password),
     SecretForm(
         "flag",
         r"\bldap(?:search|modify|add|delete|whoami|passwd)\b[^\r\n|;]{0,300}?[ \t]-w[ \t]+[\"']?(?P<s>[^\s\"'\-][^\s\"']*)",
         is_password,
     ),
-    SecretForm(
-        "flag", r"\bsmbclient\b[^\r\n|;]{0,300}?[ \t]-U[ \t]*[\"']?[^\s%\"']+%(?P<s>[^\s\"']+)", is_password
-    ),
+    SecretForm("flag", r"\bsmbclient\b[^\r\n|;]{0,300}?[ \t]-U[ \t]*[\"']?[^\s%\"']+%(?P<s>[^\s\"']+)", is_password),
     SecretForm(
         "flag",
         r"(?i)(?:^|[\s\"'])-(?:storepass|keypass|deststorepass|srcstorepass|passin|passout|k)[ \t]+(?:pass:)?[\"']?(?P<s>[^\s\"'\-][^\s\"']{3,})",

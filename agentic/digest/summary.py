@@ -97,9 +97,7 @@ def _signature(
     """Hash what the failure looks like, whichever order and however often its lines came."""
     if best:
         strongest = weighed.of(best[0])
-        candidates = {
-            mask(lines[n]): weighed.of(n) for n in reversed(best[:30]) if weighed.of(n) >= strongest * 3 // 4
-        }
+        candidates = {mask(lines[n]): weighed.of(n) for n in reversed(best[:30]) if weighed.of(n) >= strongest * 3 // 4}
         order = sorted(candidates, key=lambda template: (-candidates[template], template))
         return _hash(["failing", *order[:_IN_SIGNATURE]])
     tail = [mask(line) for line in [line for line in lines[-200:] if line.strip()][-_IN_SIGNATURE:]]
@@ -124,9 +122,7 @@ def _templates(lines: Sequence[str], weighed: _Weighed) -> tuple[Template, ...]:
         counts[template] = counts.get(template, 0) + weighed.count[form]
         first[template] = min(first.get(template, number), number)
     shown = list(counts)[:_MOST_TEMPLATES]
-    return tuple(
-        Template(text=text[:_LONGEST_HEADLINE], count=counts[text], first_line=first[text]) for text in shown
-    )
+    return tuple(Template(text=text[:_LONGEST_HEADLINE], count=counts[text], first_line=first[text]) for text in shown)
 
 
 def _excerpt(lines: Sequence[str], weighed: _Weighed, best: Sequence[int], budget: int) -> list[Line]:

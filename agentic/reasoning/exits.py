@@ -69,9 +69,7 @@ def _program(command: str | None) -> str:
 _NO_PROGRAM = re.compile(r"\w+=|-|[\d.]+[smhd]?$")
 _TAKES_A_WORD = frozenset(words("-u -g -n -p -k -s -w -E"))
 _WRAPPERS = frozenset(
-    words(
-        "sudo env nice ionice nohup exec time timeout stdbuf setsid chronic flock doas unbuffer sh bash dash ksh"
-    )
+    words("sudo env nice ionice nohup exec time timeout stdbuf setsid chronic flock doas unbuffer sh bash dash ksh")
 )
 
 

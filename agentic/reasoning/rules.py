@@ -149,11 +149,7 @@ class Rules(ReasoningModule):
             least = min(penalty for penalty, _ in weighed)
             hits = [hit for penalty, hit in weighed if penalty <= least + 10]
             confidence = signature.confidence - least
-            if (
-                signature.category in _PASSING
-                and not signature.any_level
-                and context.recovered_after(hits[-1].line)
-            ):
+            if signature.category in _PASSING and not signature.any_level and context.recovered_after(hits[-1].line):
                 confidence -= 40
             if confidence < _ENOUGH:
                 continue
@@ -307,9 +303,10 @@ def _from_run(event: Event, exit_says: ExitMeaning | None, context: LineContext)
 def unknown(situation: Situation) -> Diagnosis:
     """Return the honest answer when nothing is proved, with the lines that a person should read first."""
     context = LineContext(situation.digest.lines or situation.event.log, ())
+    headline = situation.digest.headline
     return Diagnosis(
         category=Category.UNKNOWN,
-        root_cause="The log does not show the cause",
+        root_cause=f"No known cause; the log says: {headline}" if headline else "The log does not contain the cause",
         confidence=0,
         evidence=context.most_severe(3),
         source="none",

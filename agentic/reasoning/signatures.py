@@ -139,9 +139,7 @@ def check_examples(signature: Signature) -> None:
     compiled = [compile_pattern(pattern) for pattern in signature.patterns]
     for example in signature.matches:
         if not any(one.search(example.encode()) for one in compiled):
-            raise ConfigError(
-                f"{signature.where}: {signature.name}: does not match its own example {example[:80]!r}"
-            )
+            raise ConfigError(f"{signature.where}: {signature.name}: does not match its own example {example[:80]!r}")
     unless = compile_pattern(signature.unless) if signature.unless else None
     for example in signature.not_matches:
         ruled_out = unless is not None and unless.search(example.encode()) is not None

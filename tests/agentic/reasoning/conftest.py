@@ -25,9 +25,7 @@ def situation_of() -> Callable[..., Situation]:
 
     def make(log: str, **run: Any) -> Situation:
         lines = split_log(log)
-        event = Event(
-            **{"event_id": "e", "job_id": "nightly", "status": EventStatus.FAILED, "log": tuple(lines)} | run
-        )
+        event = Event(**{"event_id": "e", "job_id": "nightly", "status": EventStatus.FAILED, "log": tuple(lines)} | run)
         digest = digest_log(lines, exit_code=event.exit_code, command=event.command)
         return Situation(event=event, digest=digest, job=Job(id=event.job_id))
 

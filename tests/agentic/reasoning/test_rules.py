@@ -14,9 +14,7 @@ Diagnose = Callable[..., Diagnosis | None]
 
 
 def test_the_cause_is_filled_with_its_particulars(diagnose: Diagnose) -> None:
-    diagnosis = diagnose(
-        "curl: (6) Could not resolve host: api.shop.example", exit_code=6, command="curl https://x"
-    )
+    diagnosis = diagnose("curl: (6) Could not resolve host: api.shop.example", exit_code=6, command="curl https://x")
     assert diagnosis is not None
     assert diagnosis.root_cause == "The host name api.shop.example cannot be resolved"
     assert diagnosis.source == "rule:network.resolve"
@@ -147,9 +145,7 @@ def test_json_lines_are_read_like_any_other(diagnose: Diagnose) -> None:
 
 
 def test_other_peoples_failed_logins_in_a_system_log_are_not_ours(diagnose: Diagnose) -> None:
-    noise = (
-        "Dec 10 06:55:46 h sshd[24200]: Failed password for root from 203.0.113.4 port 4 ssh2: Permission denied\n"
-    )
+    noise = "Dec 10 06:55:46 h sshd[24200]: Failed password for root from 203.0.113.4 port 4 ssh2: Permission denied\n"
     diagnosis = diagnose(noise * 40 + "DETAIL:  ORA-12541: TNS:no listener\n" + noise * 40, exit_code=1)
     assert diagnosis is not None and diagnosis.category is Category.DEPENDENCY_UNAVAILABLE
     assert diagnosis.evidence[0] == 40

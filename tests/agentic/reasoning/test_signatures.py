@@ -54,9 +54,7 @@ def test_own_signatures_are_added_and_say_where_they_come_from(tmp_path: Path) -
         ('    not_matches:\n      - "feed XYZ has arrived"\n', "", "acme.yaml:2", "not_matches"),
     ],
 )
-def test_a_mistake_is_reported_with_file_and_line(
-    tmp_path: Path, old: str, new: str, place: str, word: str
-) -> None:
+def test_a_mistake_is_reported_with_file_and_line(tmp_path: Path, old: str, new: str, place: str, word: str) -> None:
     assert old in GOOD
     (tmp_path / "acme.yaml").write_text(GOOD.replace(old, new))
     with pytest.raises(ConfigError) as caught:
