@@ -271,14 +271,15 @@ def _richest(hits: Sequence[Hit]) -> Hit:
 
 
 def _fill(template: str, hit: Hit) -> str:
-    """Put the particulars found in the log into a cause."""
+    """Put the particulars found in the log into a cause; a fallback that begins with a blank keeps it for both."""
 
     def value(match: object) -> str:
         name, fallback = match[1], match[2]  # type: ignore[index]
         text = " ".join(hit.particulars.get(name, "").split()).strip("\"'`,;")
         if len(text) > _LONGEST_PARTICULAR:
             text = text[:_LONGEST_PARTICULAR] + "…"
-        return text or fallback or ""
+        lead = " " if (fallback or "").startswith(" ") else ""
+        return lead + text if text else fallback or ""
 
     return PLACEHOLDER.sub(value, template).strip()
 
