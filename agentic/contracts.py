@@ -208,8 +208,11 @@ class Incident(ABC):
         """Store what has been worked out, so that a successor need not do it again."""
 
     @abstractmethod
-    async def begin(self, step: str, action: Action) -> Begin:
-        """Store the intention to act and answer whether to go; never GO twice for a non-idempotent step."""
+    async def begin(self, step: str, action: Action, budget: tuple[int, int]) -> Begin:
+        """Store the intention to act and answer whether to go; never GO twice for a non-idempotent step.
+
+        `budget`: automatic actions allowed in an hour, for the job and in all.
+        """
 
     @abstractmethod
     async def result(self, step: str, outcome: Outcome, *, never_sent: bool = False) -> None:

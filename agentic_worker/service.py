@@ -41,7 +41,6 @@ class WorkerService:
             Path(health) if health else None,
         )
         self._heartbeat.about = {"host": platform.node(), "pid": os.getpid()}
-        policy = settings.policy
         self._worker = Worker(
             self.name,
             store,
@@ -52,7 +51,6 @@ class WorkerService:
                 concurrency=settings.worker.concurrency,
                 drain_seconds=settings.queue.drain_seconds,
                 max_deliveries=settings.queue.max_deliveries,
-                budget=(policy.max_actions_per_job_per_hour, policy.max_actions_per_hour),
             ),
         )
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -91,10 +89,12 @@ class WorkerService:
                 await asyncio.sleep(1.0)
             else:
                 break
-        if not self._store.server.get("append_only"):
-            log.warning(
-                "store.not_durable", advice="turn on appendonly with appendfsync always; a crash can lose events now"
-            )
+        server = self._store.server
+        log.info("store.found", **server)
+        if not server.get("append_only") or server.get("fsync") == "no":
+            log.warning("store.not_durable", advice="set appendonly yes and appendfsync always; a crash loses events")
+        elif server.get("fsync") == "everysec":
+            log.warning("store.not_durable", advice="set appendfsync always; a power cut can lose a second of events")
 
     def _lost(self, event_ids: set[str]) -> None:
         """Called by the heartbeat's thread."""

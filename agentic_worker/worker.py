@@ -29,8 +29,6 @@ class WorkerLimits:
     concurrency: int = 32
     drain_seconds: float = 20.0
     max_deliveries: int = 5
-    budget: tuple[int, int] = (6, 60)
-    """Automatic actions in an hour: per job, and in all."""
 
 
 class Worker:
@@ -136,7 +134,7 @@ class Worker:
     async def _run(self, claimed: Claimed, event: Event) -> None:
         clock = time.monotonic()
         log.info("event.claimed", event_id=event.event_id, job_id=event.job_id, reported=event.status.value)
-        incident = StoredIncident(self._store, claimed, event, self._limits.budget)
+        incident = StoredIncident(self._store, claimed, event)
         ending = await self._pipeline.handle(incident)
         if isinstance(ending, Deferred):
             watch = event.job_id if ending.watch_job else ""

@@ -21,14 +21,13 @@ LIVE_STATES = ("queued", "running", "delayed", "waiting")
 class StoredIncident(Incident):
     """An incident held by this worker; every change is refused once another holds it."""
 
-    def __init__(self, store: IncidentStore, claimed: Claimed, event: Event, budget: tuple[int, int]) -> None:
+    def __init__(self, store: IncidentStore, claimed: Claimed, event: Event) -> None:
         self.event = event
         self.deliveries = claimed.deliveries
         self.begun_at = utc_now()
         self.progress: Mapping[str, Any] = claimed.progress
         self._store = store
         self._fence = claimed.fence
-        self._budget = budget
         self._nonces: dict[str, str] = {}
 
     async def save(self, **progress: Any) -> None:
@@ -36,9 +35,9 @@ class StoredIncident(Incident):
         if not await self._store.save(self.event.event_id, self._fence, progress):
             raise Fenced(self.event.event_id)
 
-    async def begin(self, step: str, action: Action) -> Begin:
+    async def begin(self, step: str, action: Action, budget: tuple[int, int]) -> Begin:
         nonce = self._nonces.setdefault(step, secrets.token_hex(8))
-        per_job, for_all = self._budget
+        per_job, for_all = budget
         answer, text = await self._store.begin(
             self.event.event_id,
             self._fence,
