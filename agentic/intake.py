@@ -39,6 +39,8 @@ STAND_INS = ("log", "message", "description", "error")
 """Entries of `details` that speak for a missing log, in the order in which they are read."""
 MAX_DETAIL_CHARS = 16 * 1024
 MAX_DETAILS_BYTES = 256 * 1024
+MAX_DETAILS_DEPTH = 32
+"""How deep lists and objects may lie in each other; JSON readers, ours among them, give up at some depth."""
 MAX_PROBLEMS = 50
 MAX_MESSAGE = 300
 
@@ -259,16 +261,19 @@ def _tidy(value: Any, key: str, report: Report, problems: list[Problem]) -> Any:
     return _tidy_value(value, below, problems)
 
 
-def _tidy_value(value: Any, pointer: str, problems: list[Problem]) -> Any:
-    """Return JSON data with texts of bounded length; numbers beyond a float's range are problems."""
+def _tidy_value(value: Any, pointer: str, problems: list[Problem], depth: int = 1) -> Any:
+    """Return JSON data with texts of bounded length; what lies too deep or beyond a float's range is a problem."""
     if isinstance(value, str):
         return value if len(value) <= MAX_DETAIL_CHARS else _cut_text(value)
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
         problems.append(Problem(pointer, "a number beyond the range of numbers", "out_of_range"))
+    if isinstance(value, (dict, list)) and depth == MAX_DETAILS_DEPTH:
+        problems.append(Problem(pointer, f"nested too deeply; at most {MAX_DETAILS_DEPTH} levels", "too_deep"))
+        return None
     if isinstance(value, dict):
-        return {k: _tidy_value(v, f"{pointer}/{pointer_part(k)}", problems) for k, v in value.items()}
+        return {k: _tidy_value(v, f"{pointer}/{pointer_part(k)}", problems, depth + 1) for k, v in value.items()}
     if isinstance(value, list):
-        return [_tidy_value(v, f"{pointer}/{index}", problems) for index, v in enumerate(value)]
+        return [_tidy_value(v, f"{pointer}/{index}", problems, depth + 1) for index, v in enumerate(value)]
     return value
 
 
