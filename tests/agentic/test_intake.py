@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentic.digest import Redactor
 from agentic.errors import InvalidEvent
 from agentic.intake import (
     Limits,
@@ -227,6 +228,40 @@ def test_secrets_are_redacted_before_the_log_is_cut() -> None:
     ).encode()
     assert b"hunter2" not in event_to_json(parse_event(body, LIMITS, Marking(), NOW))
     assert "hunt" not in parse_event(body, LIMITS, Marking(), NOW).log[0]
+
+
+@pytest.mark.parametrize("name", ["run_id", "host", "source", "event_type", "command"])
+def test_a_secret_in_a_short_field_is_redacted(name: str) -> None:
+    body = json.dumps({"job_id": "a", "status": "failed", name: "https://etl:s3cr3t-Pw@db/x"}).encode()
+    event = parse_event(body, LIMITS, Redactor(), NOW)
+    assert getattr(event, name).startswith("https://etl:[REDACTED:url_password:")
+    assert "s3cr3t-Pw" not in event.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"passwords": ["correcthorse", "battery"]},
+        {"password": 12345678},
+        {"db": {"passwords": {"etl": "correcthorse", "admin": "battery"}}},
+        {"password": {"value": "correcthorse", "old": ["battery", 12345678]}},
+        {"api_keys": [["correcthorse"], 12345678.5]},
+    ],
+)
+@pytest.mark.parametrize("beside", [False, True])
+def test_what_a_name_makes_secret_is_so_in_lists_objects_and_numbers(details: dict[str, Any], beside: bool) -> None:
+    fields = details if beside else {"details": details}
+    body = json.dumps({"job_id": "a", "status": "failed", **fields}).encode()
+    kept = parse_event(body, LIMITS, Redactor(), NOW).model_dump_json()
+    assert "REDACTED" in kept
+    for secret in ("correcthorse", "battery", "12345678"):
+        assert secret not in kept
+
+
+def test_what_only_looks_like_a_secrets_name_is_kept() -> None:
+    details = {"max_tokens": 4096, "sig": 9, "password": None, "passed": ["a", 12345], "retry": {"token": True}}
+    body = json.dumps({"job_id": "a", "status": "failed", "details": details}).encode()
+    assert parse_event(body, LIMITS, Redactor(), NOW).details == details
 
 
 @pytest.mark.parametrize(
