@@ -35,6 +35,7 @@ __all__ = [
     "parse_events",
     "parse_json",
     "problems_of",
+    "redacted",
 ]
 
 STAND_INS = ("log", "message", "description", "error")
@@ -207,8 +208,8 @@ def _event(value: Any, size: int, limits: Limits, redactor: Redactor | None, now
     if redactor is not None:
         # Before the cut: half of a key would no longer look like one.
         log = redactor.lines(log)
-        details = redactor.value(_without_named_secrets(details, redactor)) if details else details
-        labels = redactor.value(_without_named_secrets(labels, redactor)) if labels else labels
+        details = redacted(details, redactor) if details else details
+        labels = redacted(labels, redactor) if labels else labels
         texts = {name: redactor.text(text) if text else text for name, text in texts.items()}
     if size > MAX_DETAILS_BYTES and len(to_json(details)) > MAX_DETAILS_BYTES:
         problems.append(Problem("/details", f"more than {MAX_DETAILS_BYTES} bytes as JSON", "too_large"))
@@ -284,6 +285,11 @@ def _tidy_value(value: Any, pointer: str, problems: list[Problem], depth: int = 
     if isinstance(value, list):
         return [_tidy_value(v, f"{pointer}/{index}", problems, depth + 1) for index, v in enumerate(value)]
     return value
+
+
+def redacted(value: Any, redactor: Redactor) -> Any:
+    """Return JSON data without its secrets, those below a name such as `passwords` included."""
+    return redactor.value(_without_named_secrets(value, redactor))
 
 
 def _without_named_secrets(value: Any, redactor: Redactor, name: str = "") -> Any:
