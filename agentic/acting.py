@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import structlog
 
 from agentic.contracts import BeginAnswer, Deferred, Effector, EffectRequest, EffectResult, Incident, Usage
+from agentic.effecting import execute, preview
 from agentic.effectors.placeholders import param_values
-from agentic.errors import EffectorError
 from agentic.guard import GuardInput, by_feedback, rule
 from agentic.planning import RERUN_KINDS, TELLING_KINDS
 from agentic.registry import call
@@ -192,13 +192,7 @@ class Actor:
 
     def _preview(self, course: Course, action: Action, step: str) -> str | None:
         effector = self._effectors.get(action.effector or "")
-        if effector is None:
-            return None
-        try:
-            return effector.preview(self._request(course, action, step))
-        except Exception:  # a guest's preview must not take the incident with it
-            log.exception("effector.preview_failed", effector=action.effector)
-            return None
+        return None if effector is None else preview(effector, self._request(course, action, step))
 
     def _request(self, course: Course, action: Action, step: str, attempt: int = 1) -> EffectRequest:
         event = course.incident.event
@@ -306,15 +300,7 @@ class Actor:
         effector = self._effectors.get(request.action.effector or "")
         if effector is None:
             return EffectResult.failed(f"no effector is called {request.action.effector!r}"), True
-        try:
-            result: EffectResult = await call(effector.execute, request)
-        except EffectorError as error:
-            kind = EffectResult.failed if error.never_sent else EffectResult.unknown
-            return kind(str(error)), error.never_sent
-        except Exception as error:
-            log.exception("effector.crashed", effector=request.action.effector)
-            return EffectResult.unknown(f"the effector broke: {type(error).__name__}: {error}"[:500]), False
-        return result, False
+        return await execute(effector, request)
 
 
 def _why_not(course: Course, step: Step) -> Outcome | None:
