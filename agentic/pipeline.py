@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +21,7 @@ from agentic.types import (
     Category,
     Decision,
     Diagnosis,
+    Event,
     HistoryRecord,
     Job,
     LogDigest,
@@ -30,6 +33,8 @@ log = structlog.get_logger()
 
 CONFIDENT = 60
 """Confidence from which an answer ends the chain of reasoning modules."""
+LONG_LOG_CHARS = 64 * 1024
+"""A longer log is read in a thread, so that it holds up nobody else's event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class Pipeline:
             reason = f"this run was a remedy for {event.lineage}, whose incident goes on"
             return self._record(incident, RecordStatus.IGNORED, reason=reason)
 
-        digest = self._digest(incident)
+        digest = await self._digest(event)
         situation = Situation(
             event=event,
             digest=digest,
@@ -78,8 +83,9 @@ class Pipeline:
             incident, acted.status, reason=acted.reason, digest=digest, decision=decision, acted=acted, notes=notes
         )
 
-    def _digest(self, incident: Incident) -> LogDigest:
-        event = incident.event
+    async def _digest(self, event: Event) -> LogDigest:
+        if _is_long(event):
+            return await asyncio.to_thread(digest_log, event.log, exit_code=event.exit_code, command=event.command)
         return digest_log(event.log, exit_code=event.exit_code, command=event.command)
 
     async def _decide(self, incident: Incident, situation: Situation) -> tuple[Decision, tuple[str, ...]]:
@@ -89,7 +95,8 @@ class Pipeline:
         best: Decision | None = None
         notes: list[str] = []
         for name, module in self._core.chain:
-            answer = await self._ask(name, module, situation.model_copy(update={"suspicion": best}), notes)
+            asked = situation.model_copy(update={"suspicion": best}) if best is not None else situation
+            answer = await self._ask(name, module, asked, notes)
             if answer is None:
                 continue
             if best is None or answer.diagnosis.confidence > best.diagnosis.confidence:
@@ -109,7 +116,9 @@ class Pipeline:
                 consulted = await module.consult(situation)
                 answer, said = consulted.decision, consulted.reason
             else:
-                answer = await call(module.decide, situation)
+                in_place = module.quick and not _is_long(situation.event)
+                decided = module.decide(situation) if in_place else await call(module.decide, situation)
+                answer = await decided if inspect.isawaitable(decided) else decided
                 said = answer.note if answer is not None else None
         except Exception as error:
             # A guest's module must not take the event with it.
@@ -153,6 +162,10 @@ class Pipeline:
             acted=acted,
             notes=notes,
         )
+
+
+def _is_long(event: Event) -> bool:
+    return sum(map(len, event.log)) > LONG_LOG_CHARS
 
 
 def unknown(situation: Situation) -> Decision:

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import random
 import time
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
@@ -24,7 +25,16 @@ log = structlog.get_logger()
 
 SCRIPT_NAMES = (
     "enqueue", "claim", "beat", "save", "begin", "result", "defer", "recovered", "finish", "replay", "feedback", "page",
+    "recall", "usage",
 )  # fmt: skip
+GROUPED = {"finish": 3, "recall": 0, "usage": 0}
+"""Scripts that take many items and answer each in order, with the number of arguments that all items share.
+
+Calls of these that wait together become one: a command costs more, here and in the server, than what it does.
+"""
+READING = frozenset({"recall", "usage"})
+"""Of those, the ones that only look: the same question asked twice at once is asked once."""
+GROUP_LIMIT = 64
 PASSING = (
     errors.ConnectionError,
     errors.TimeoutError,
@@ -123,24 +133,44 @@ class Calls:
 
     async def _try(self, batch: list[_Call]) -> Exception | None:
         """Send a batch; settle what was answered, and return the error for which the rest is to be repeated."""
-        pipeline = self._client.pipeline(transaction=False)
-        for call in batch:
-            pipeline.execute_command("EVALSHA", self.scripts.hashes[call.name], 1, self.scripts.route, *call.args)
+        commands = _grouped(batch)
         try:
-            answers = await pipeline.execute(raise_on_error=False)
+            answers = await self._send_all(commands)
         except (errors.RedisError, OSError) as error:
             if is_passing(error):
                 return error
-            for call in batch:
-                call.settle(error)
-            return None
+            answers = [error] * len(commands)
         failure: Exception | None = None
-        for call, answer in zip(batch, answers, strict=True):
+        for command, answer in zip(commands, answers, strict=True):
             if isinstance(answer, Exception) and is_passing(answer):
                 failure = answer
+            elif isinstance(answer, Exception) and len(command.calls) > 1:
+                # One of them is at fault; apart, the others are answered and it gets its own error.
+                failure = await self._try_apart(command.calls) or failure
             else:
-                call.settle(answer)
+                command.settle(answer)
         return failure
+
+    async def _try_apart(self, calls: list[_Call]) -> Exception | None:
+        failure = None
+        for call in calls:
+            failure = await self._try([call]) or failure
+        return failure
+
+    async def _send_all(self, commands: list[_Command]) -> list[Any]:
+        lines = [
+            ("EVALSHA", self.scripts.hashes[command.name], 1, self.scripts.route, *command.arguments())
+            for command in commands
+        ]
+        if len(lines) == 1:  # the usual case, and cheaper than a pipeline of one
+            try:
+                return [await self._client.execute_command(*lines[0])]
+            except errors.ResponseError as error:
+                return [error]
+        pipeline = self._client.pipeline(transaction=False)
+        for line in lines:
+            pipeline.execute_command(*line)
+        return await pipeline.execute(raise_on_error=False)
 
     async def _reload(self) -> Exception | None:
         try:
@@ -184,3 +214,60 @@ class _Call:
             return False
         self.settle(StoreUnavailable(f"the store does not answer: {failure or type(failure).__name__}"))
         return True
+
+
+class _Command:
+    """One script call on the wire: that of one caller, or those of many who wait together."""
+
+    __slots__ = ("_asked", "_shared", "calls", "name")
+
+    def __init__(self, first: _Call) -> None:
+        self.name = first.name
+        self.calls = [first]
+        self._shared = GROUPED.get(first.name)
+        self._asked: dict[tuple[str | bytes | float, ...], int] = {}
+
+    def add(self, call: _Call) -> bool:
+        """Take one more caller along, if this script answers many and the shared arguments agree."""
+        shared = self._shared
+        if shared is None or len(self.calls) >= GROUP_LIMIT or call.args[:shared] != self.calls[0].args[:shared]:
+            return False
+        self.calls.append(call)
+        return True
+
+    def arguments(self) -> Sequence[str | bytes | float]:
+        """Return the arguments of the script."""
+        if self._shared is None:
+            return self.calls[0].args
+        if self.name in READING:
+            for call in self.calls:
+                self._asked.setdefault(call.args, len(self._asked))
+            return [part for args in self._asked for part in args]
+        items = [part for call in self.calls for part in call.args[self._shared :]]
+        return [*self.calls[0].args[: self._shared], *items]
+
+    def settle(self, answer: Any) -> None:
+        """Give each caller its answer."""
+        if isinstance(answer, Exception) or self._shared is None:
+            for call in self.calls:
+                call.settle(answer)
+        elif self._asked:
+            for call in self.calls:
+                call.settle(answer[self._asked[call.args]])
+        else:
+            for call, part in zip(self.calls, answer, strict=True):
+                call.settle(part)
+
+
+def _grouped(batch: list[_Call]) -> list[_Command]:
+    """Lay calls of one script together where it answers many; apart from that their order stays."""
+    commands: list[_Command] = []
+    open_groups: dict[str, _Command] = {}
+    for call in batch:
+        group = open_groups.get(call.name)
+        if group is not None and group.add(call):
+            continue
+        commands.append(_Command(call))
+        if call.name in GROUPED:
+            open_groups[call.name] = commands[-1]
+    return commands

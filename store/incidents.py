@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -106,13 +105,8 @@ class IncidentStore(QueueStore, HistoryStore):
 
     async def usage(self, job_id: str) -> Usage:
         """Return who paused automatic actions, and how many effects the last hour has seen."""
-        hour = int((time.time() - 3600) * 1000)
-        by, for_job, for_all = await self._read(
-            ("HGET", self.keys.single("paused"), "by"),
-            ("ZCOUNT", self.keys.of("budget-job", job_id), hour, "+inf"),
-            ("ZCOUNT", self.keys.single("budget"), hour, "+inf"),
-        )
-        return Usage(by.decode() if by else None, for_job, for_all)
+        by, for_job, for_all = await self._calls("usage", job_id)
+        return Usage(by.decode() or None, for_job, for_all)
 
     async def is_open(self, event_id: str) -> bool:
         """Say whether an event is still being handled."""

@@ -181,12 +181,13 @@ class QueueStore(StoreBase):
         letter: Mapping[str, Any] | None = None,
     ) -> bool:
         answer = await self._calls(
-            "finish", event_id, fence, record, job_id, status, category, reported, signature,
-            dumps(memory) if memory else b"",
+            "finish",
             self.limits.max_history,
             int(self.limits.dedup_days * 86_400_000),
-            dumps(letter) if letter else b"",
             self.limits.max_dead,
+            event_id, fence, record, job_id, status, category, reported, signature,
+            dumps(memory) if memory else b"",
+            dumps(letter) if letter else b"",
         )  # fmt: skip
         return bool(answer in (b"ok", b"already"))
 

@@ -37,11 +37,18 @@ end
 local number = math.max(tonumber(redis.call('GET', fence) or '0') + 1, now * 1000)
 local mine = string.format('%.0f', number)
 
+local leased = {}
+local function lend(id)
+  leased[#leased + 1] = now + lease
+  leased[#leased + 1] = id
+  taken[#taken + 1] = id
+end
+
+-- An incident from before; what is known of it has to be looked up.
 local function take(id, delivered)
   redis.call('HSET', incident_key(id), 'state', 'running', 'fence', mine, 'owner', worker, 'claimed_ms', now)
   if delivered then redis.call('HINCRBY', incident_key(id), 'deliveries', 1) end
-  redis.call('ZADD', leases, now + lease, id)
-  taken[#taken + 1] = id
+  lend(id)
 end
 
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, most)) do
@@ -53,8 +60,12 @@ if #taken < most then
     take(id, true)
   end
 end
+local answer = {mine}
+for _, id in ipairs(taken) do answer[#answer + 1] = describe(id) end
+
 if #taken < most then
   local payloads = redis.call('LRANGE', events, 0, most - #taken - 1)
+  local opened, pushed, duplicates = {}, 0, 0
   for i, raw in ipairs(payloads) do
     -- Our own API writes the id first. Anybody may have pushed anything else: without a usable id it
     -- gets one of ours, and the worker says what is wrong with it.
@@ -66,25 +77,33 @@ if #taken < most then
       end
     end
     if not id or #id > 128 then id = 'raw-' .. mine .. '-' .. i end
-    local state = redis.call('HGET', incident_key(id), 'state')
-    if not state or state == 'queued' then
-      redis.call('HSET', incident_key(id), 'raw', raw)
-      if not state then
-        redis.call('HSET', incident_key(id), 'received_ms', now)
-        redis.call('ZADD', open, now, id)
-        count('events', 'pushed')
+    local known = redis.call('HMGET', incident_key(id), 'state', 'received_ms', 'deliveries', 'nonce')
+    if not known[1] or known[1] == 'queued' then
+      local received, deliveries = known[2] or now, (tonumber(known[3] or '0')) + 1
+      redis.call('HSET', incident_key(id), 'state', 'running', 'fence', mine, 'owner', worker, 'claimed_ms', now,
+                 'deliveries', deliveries, 'received_ms', received, 'raw', raw)
+      if not known[1] then
+        opened[#opened + 1] = now
+        opened[#opened + 1] = id
+        pushed = pushed + 1
       end
-      take(id, true)
+      lend(id)
+      -- Nothing was worked out before, so what is written here is all there is to say.
+      answer[#answer + 1] = {id, raw, deliveries, tonumber(received), known[4] and 1 or 0, {}}
     else
-      count('events', 'duplicate')
+      duplicates = duplicates + 1
     end
   end
   if #payloads > 0 then redis.call('LTRIM', events, #payloads, -1) end
+  if pushed > 0 then
+    redis.call('ZADD', open, unpack(opened))
+    redis.call('HINCRBY', totals, 'events|pushed', pushed)
+  end
+  if duplicates > 0 then redis.call('HINCRBY', totals, 'events|duplicate', duplicates) end
 end
 
 if #taken == 0 then return {'0'} end
+redis.call('ZADD', leases, unpack(leased))
 redis.call('SET', fence, mine)
 redis.call('HSET', claims, worker, nonce .. ' ' .. mine .. ' ' .. table.concat(taken, ' '))
-local answer = {mine}
-for _, id in ipairs(taken) do answer[#answer + 1] = describe(id) end
 return answer
