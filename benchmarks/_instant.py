@@ -17,6 +17,7 @@ from agentic.types import Category, Diagnosis, HistoryRecord, RecordStatus
 from agentic_worker.heartbeat import Heartbeat
 from agentic_worker.wiring import read_payload
 from agentic_worker.worker import Worker, WorkerLimits
+from settings.collector import calm_collector
 from settings.logs import set_up_logs
 from store import Limits, Store
 from store.lease import LeaseKeeper
@@ -55,6 +56,7 @@ async def main(url: str, concurrency: int) -> None:
         WorkerLimits(concurrency=concurrency),
     )
     loop.add_signal_handler(signal.SIGTERM, worker.stop)
+    calm_collector()
     heartbeat.start()
     await worker.run()
     heartbeat.stop()

@@ -160,7 +160,7 @@ def _working(contender: Contender, url: str, python: str) -> Iterator[subprocess
         else:
             peer = sys.executable if contender.kind == "naive" else python
             argv = [peer, str(HERE / "_peers.py"), contender.kind, "work", url]
-        environ = {**os.environ, "PYTHONPATH": str(ROOT)} if contender.kind in ("pipeline", "instant") else None
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])} if contender.kind in ("pipeline", "instant") else None
         with Path(folder, "log").open("wb") as log:
             worker = subprocess.Popen(argv, cwd=folder, env=environ, stdout=log, stderr=log)
             try:
