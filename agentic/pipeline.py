@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -14,13 +16,12 @@ from agentic.acting import Acted, Actor
 from agentic.contracts import Consultable, Deferred, Incident, Memory, ReasoningModule
 from agentic.digest import digest_log
 from agentic.planning import Planner
-from agentic.reasoning.precedent import headline_lines, judged_wrong
+from agentic.reasoning.precedent import judged_wrong
+from agentic.reasoning.rules import unknown
 from agentic.records import write_record
 from agentic.registry import call
 from agentic.types import (
-    Category,
     Decision,
-    Diagnosis,
     Event,
     HistoryRecord,
     Job,
@@ -64,6 +65,7 @@ class Pipeline:
             reason = f"this run was a remedy for {event.lineage}, whose incident goes on"
             return self._record(incident, RecordStatus.IGNORED, reason=reason)
 
+        clock = time.monotonic()
         digest = await self._digest(event)
         situation = Situation(
             event=event,
@@ -73,6 +75,7 @@ class Pipeline:
             menu=self._core.planner.menu(job),
         )
         decision, notes = await self._decide(incident, situation)
+        diagnose_seconds = time.monotonic() - clock
         plan = self._core.planner.plan(decision, job)
         acted = await self._core.actor.carry_out(
             incident, job, digest, decision, plan, judged_wrong(situation.precedents)
@@ -80,13 +83,20 @@ class Pipeline:
         if isinstance(acted, Deferred):
             return acted
         return self._record(
-            incident, acted.status, reason=acted.reason, digest=digest, decision=decision, acted=acted, notes=notes
+            incident,
+            acted.status,
+            reason=acted.reason,
+            digest=digest,
+            decision=decision,
+            acted=acted,
+            notes=notes,
+            diagnose_seconds=diagnose_seconds,
         )
 
     async def _digest(self, event: Event) -> LogDigest:
-        if _is_long(event):
-            return await asyncio.to_thread(digest_log, event.log, exit_code=event.exit_code, command=event.command)
-        return digest_log(event.log, exit_code=event.exit_code, command=event.command)
+        context = f"{event.job_id} {event.status}"  # tells silent logs of different jobs apart
+        read = partial(digest_log, event.log, exit_code=event.exit_code, command=event.command, context=context)
+        return await asyncio.to_thread(read) if _is_long(event) else read()
 
     async def _decide(self, incident: Incident, situation: Situation) -> tuple[Decision, tuple[str, ...]]:
         """Return what an earlier delivery decided, else the first confident answer of the chain."""
@@ -105,7 +115,7 @@ class Pipeline:
                 break
         if best is not None and best.diagnosis.source.startswith("llm:"):
             await incident.save(decision=best, diagnosis=best.diagnosis, notes=notes)  # it is not asked twice
-        return best or unknown(situation), tuple(notes)
+        return best or Decision(diagnosis=unknown(situation)), tuple(notes)
 
     async def _ask(self, name: str, module: ReasoningModule, situation: Situation, notes: list[str]) -> Decision | None:
         """Ask one module; what it breaks or makes up is noted, and the chain goes on."""
@@ -151,6 +161,7 @@ class Pipeline:
         decision: Decision | None = None,
         acted: Acted | None = None,
         notes: tuple[str, ...] = (),
+        diagnose_seconds: float = 0.0,
     ) -> HistoryRecord:
         return write_record(
             incident,
@@ -161,25 +172,12 @@ class Pipeline:
             diagnosis=decision.diagnosis if decision else None,
             acted=acted,
             notes=notes,
+            diagnose_seconds=diagnose_seconds,
         )
 
 
 def _is_long(event: Event) -> bool:
     return sum(map(len, event.log)) > LONG_LOG_CHARS
-
-
-def unknown(situation: Situation) -> Decision:
-    """The honest answer when nothing is proved: unknown, gather and tell a person."""
-    headline = situation.digest.headline
-    cause = f"No known cause; the log says: {headline}" if headline else "The log does not contain the cause"
-    diagnosis = Diagnosis(
-        category=Category.UNKNOWN,
-        root_cause=cause,
-        confidence=0,
-        evidence=headline_lines(situation),
-        source="none",
-    )
-    return Decision(diagnosis=diagnosis)
 
 
 def as_memory(record: HistoryRecord) -> Mapping[str, Any] | None:
