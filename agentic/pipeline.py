@@ -55,6 +55,7 @@ class Pipeline:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._consultable = {module: module for _, module in core.chain if isinstance(module, Consultable)}
 
     async def handle(self, incident: Incident) -> HistoryRecord | Deferred:
         """Take one event from its report to its record, or put it aside until something is due."""
@@ -122,8 +123,8 @@ class Pipeline:
         answer: Decision | None
         said: str | None
         try:
-            if isinstance(module, Consultable):
-                consulted = await module.consult(situation)
+            if module in self._consultable:
+                consulted = await self._consultable[module].consult(situation)
                 answer, said = consulted.decision, consulted.reason
             else:
                 in_place = module.quick and not _is_long(situation.event)
