@@ -1,23 +1,30 @@
 #!lua
 -- ARGV: worker, nonce, lease (ms), how many.
--- Answers {fence, {id, payload, deliveries, received_ms, accepted (1|0), progress…}, …}; the same nonce gets the
--- same incidents again. Accepted: it came through `enqueue`, so it was checked and redacted before.
+-- Answers {fence, {"id deliveries received_ms accepted", payload, name, progress, …}, …}; the same nonce gets the
+-- same incidents again. Accepted (1|0): it came through `enqueue`, so it was checked and redacted before.
 local worker, nonce, lease, most = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local now = now_ms()
 local taken = {}
 
+-- In as few parts as can be: each part of an answer costs the client more than it costs us.
+local function head(id, deliveries, received, accepted)
+  return id .. ' ' .. deliveries .. ' ' .. received .. ' ' .. (accepted and '1' or '0')
+end
+
 local function describe(id)
   local have = redis.call('HGETALL', incident_key(id))
-  local fields, progress = {}, {}
+  local fields, answer = {}, {'', ''}
   for i = 1, #have, 2 do
     if have[i]:sub(1, 2) == 'p:' then
-      progress[#progress + 1] = have[i]:sub(3)
-      progress[#progress + 1] = have[i + 1]
+      answer[#answer + 1] = have[i]:sub(3)
+      answer[#answer + 1] = have[i + 1]
     else
       fields[have[i]] = have[i + 1]
     end
   end
-  return {id, fields.raw or '', tonumber(fields.deliveries or '0'), tonumber(fields.received_ms or '0'), fields.nonce and 1 or 0, progress}
+  answer[1] = head(id, fields.deliveries or 0, fields.received_ms or 0, fields.nonce)
+  answer[2] = fields.raw or ''
+  return answer
 end
 
 local last = redis.call('HGET', claims, worker)
@@ -89,7 +96,7 @@ if #taken < most then
       end
       lend(id)
       -- Nothing was worked out before, so what is written here is all there is to say.
-      answer[#answer + 1] = {id, raw, deliveries, tonumber(received), known[4] and 1 or 0, {}}
+      answer[#answer + 1] = {head(id, deliveries, received, known[4]), raw}
     else
       duplicates = duplicates + 1
     end

@@ -1,12 +1,13 @@
 #!lua flags=allow-oom
--- ARGV: most records, time to remember ids (ms), most dead letters, then for each incident: event id, fence, record JSON,
---       job id, status, category, event status, signature, memory JSON, dead letter JSON.
+-- ARGV: most records, time to remember ids (ms), most dead letters, then for each incident: its head, record JSON,
+--       memory JSON, dead letter JSON. A head is "id fence status category reported signature job", "-" for nothing.
 -- Record, lease, state and counts change together. Answers, in order: ok | already | fenced.
 -- What many incidents write to one key is written in one go: a command costs more here than what it does.
 local most, remember, most_dead = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local now, answers, ending, seen = now_ms(), {}, {}, {}
-for i = 4, #ARGV, 10 do
-  local id, mine = ARGV[i], ARGV[i + 1]
+for i = 4, #ARGV, 4 do
+  local id, mine, status, category, reported, signature, job =
+    ARGV[i]:match('^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (.*)$')
   local have = redis.call('HMGET', incident_key(id), 'fence', 'state', 'received_ms', 'deliveries', 'nonce')
   if have[1] ~= mine then
     answers[#answers + 1] = 'fenced'
@@ -17,7 +18,10 @@ for i = 4, #ARGV, 10 do
   else
     answers[#answers + 1] = 'ok'
     seen[id] = true
-    ending[#ending + 1] = {at = i, id = id, have = have}
+    ending[#ending + 1] = {
+      id = id, have = have, status = status, category = category == '-' and '' or category, reported = reported,
+      signature = signature, job = job, record = ARGV[i + 1], memory = ARGV[i + 2], letter = ARGV[i + 3],
+    }
   end
 end
 if #ending == 0 then return answers end
@@ -39,8 +43,7 @@ end
 local seq = tonumber(redis.call('GET', history_seq) or '0')
 local records, letters, ids, indexes, memories, awaited, heard = {}, {}, {}, {}, {}, {}, {}
 for _, one in ipairs(ending) do
-  local i, id, have = one.at, one.id, one.have
-  local record, job, status, category, reported = ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6]
+  local id, have, job, status, category, reported = one.id, one.have, one.job, one.status, one.category, one.reported
   -- What was worked out on the way goes with the old hash; what tells a repeated call apart stays.
   local kept = {'state', 'done', 'status', status, 'fence', have[1], 'finished_ms', now}
   for field, value in pairs({received_ms = have[3], deliveries = have[4], nonce = have[5]}) do
@@ -49,11 +52,11 @@ for _, one in ipairs(ending) do
       kept[#kept + 1] = value
     end
   end
-  if record ~= '' then
+  if one.record ~= '' then
     seq = seq + 1
     kept[#kept + 1] = 'seq'
     kept[#kept + 1] = seq
-    records[#records + 1] = record
+    records[#records + 1] = one.record
     collect(indexes, history_ids, seq, id)
     collect(indexes, by_job_key(job), seq, id)
     collect(indexes, by_status_key(status), seq, id)
@@ -71,9 +74,9 @@ for _, one in ipairs(ending) do
     about.last = {'last_event_id', id, 'last_reported', reported, 'last_status', status, 'last_category', category,
                   'last_ms', now, 'at:' .. reported, now}
   end
-  if ARGV[i + 8] ~= '' then collect(memories, memory_key(ARGV[i + 7]), ARGV[i + 8]) end
-  if ARGV[i + 9] ~= '' then
-    letters[#letters + 1] = ARGV[i + 9]
+  if one.memory ~= '' then collect(memories, memory_key(one.signature), one.memory) end
+  if one.letter ~= '' then
+    letters[#letters + 1] = one.letter
     total('events', 'dead')
   end
   collect(awaited, awaiting_key(job), id)
