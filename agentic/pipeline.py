@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from agentic.acting import Acted, Actor
-from agentic.contracts import Consultable, Deferred, Incident, Memory, ReasoningModule
+from agentic.contracts import Consultable, Deferred, Incident, Memory, Parked, ReasoningModule
 from agentic.digest import digest_log
 from agentic.planning import Planner
 from agentic.reasoning.precedent import judged_wrong
@@ -57,9 +57,12 @@ class Pipeline:
         self._core = core
         self._consultable = {module: module for _, module in core.chain if isinstance(module, Consultable)}
 
-    async def handle(self, incident: Incident) -> HistoryRecord | Deferred:
+    async def handle(self, incident: Incident) -> HistoryRecord | Deferred | Parked:
         """Take one event from its report to its record, or put it aside until something is due."""
         event, job = incident.event, self._core.jobs(incident.event.job_id)
+        refused = _refused_by_people(incident.progress)
+        if refused is not None:
+            return self._record(incident, RecordStatus.REJECTED, reason=refused, decision=_decided(incident.progress))
         if not event.status.is_failure:
             return self._record(incident, RecordStatus.IGNORED, reason=f"the run {event.status}; nothing to heal")
         if event.lineage and await incident.is_open(event.lineage):
@@ -101,8 +104,9 @@ class Pipeline:
 
     async def _decide(self, incident: Incident, situation: Situation) -> tuple[Decision, tuple[str, ...]]:
         """Return what an earlier delivery decided, else the first confident answer of the chain."""
-        if "decision" in incident.progress:
-            return Decision.model_validate(incident.progress["decision"]), tuple(incident.progress.get("notes", ()))
+        decided = _decided(incident.progress)
+        if decided is not None:
+            return decided, tuple(incident.progress.get("notes", ()))
         best: Decision | None = None
         notes: list[str] = []
         for name, module in self._core.chain:
@@ -179,6 +183,22 @@ class Pipeline:
 
 def _is_long(event: Event) -> bool:
     return sum(map(len, event.log)) > LONG_LOG_CHARS
+
+
+def _decided(progress: Mapping[str, Any]) -> Decision | None:
+    """Return what an earlier delivery decided."""
+    return Decision.model_validate(progress["decision"]) if "decision" in progress else None
+
+
+def _refused_by_people(progress: Mapping[str, Any]) -> str | None:
+    """Say who did not want the plan, or that nobody said anything in time; None when it may go on."""
+    word = progress.get("approval") or {}
+    if word.get("verdict") == "expired":
+        return "nobody approved the plan in time"
+    if word.get("verdict") == "rejected":
+        why = f": {word['why']}" if word.get("why") else ""
+        return f"{word.get('by', 'somebody')} rejected the plan{why}"
+    return None
 
 
 def as_memory(record: HistoryRecord) -> Mapping[str, Any] | None:

@@ -24,8 +24,8 @@ from store.keys import Keys
 log = structlog.get_logger()
 
 SCRIPT_NAMES = (
-    "enqueue", "claim", "beat", "save", "begin", "result", "defer", "recovered", "finish", "replay", "feedback", "page",
-    "recall", "usage",
+    "enqueue", "claim", "beat", "save", "begin", "result", "defer", "park", "approve", "release", "recovered", "finish",
+    "replay", "feedback", "page", "recall", "usage",
 )  # fmt: skip
 GROUPED = {"finish": 3, "recall": 0, "usage": 0}
 """Scripts that take many items and answer each in order, with the number of arguments that all items share.
@@ -54,8 +54,10 @@ PASSING_CODES = (
     "OOM",
     "CLUSTERDOWN",
     "TRYAGAIN",
+    "UNBLOCKED",  # a blocking read, when the server became a replica
 )
 PIPELINE_LIMIT = 256
+COMPLAIN_EVERY_SECONDS = 5.0
 
 
 def is_passing(error: BaseException) -> bool:
@@ -90,6 +92,8 @@ class Calls:
         self._client = client
         self.scripts = Scripts(keys)
         self._waiting: list[_Call] = []
+        self._sent: list[_Call] = []
+        self._complained_at = -COMPLAIN_EVERY_SECONDS
         self._sender: asyncio.Task[None] | None = None
 
     async def load(self) -> None:
@@ -102,69 +106,73 @@ class Calls:
 
         Raises StoreUnavailable at the deadline. What the server refuses for good is raised as it came.
         """
-        loop = asyncio.get_running_loop()
         ends = None if deadline_seconds is None else time.monotonic() + deadline_seconds
-        call = _Call(name, args, loop.create_future(), ends)
-        self._waiting.append(call)
+        call = _Call(name, args, asyncio.get_running_loop().create_future(), ends)
+        self._put(call)
+        if deadline_seconds is None:
+            return await call.answer
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                return await call.answer
+        except TimeoutError:
+            raise StoreUnavailable(f"the store does not answer: {call.why}") from None
+
+    def command(self, name: str, *args: str | bytes | float) -> tuple[str | bytes | float, ...]:
+        """Return a script call as the plain command it is."""
+        return ("EVALSHA", self.scripts.hashes[name], 1, self.scripts.route, *args)
+
+    def _put(self, *calls: _Call) -> None:
+        self._waiting += calls
         if self._sender is None or self._sender.done():
-            self._sender = loop.create_task(self._send())
-        return await call.answer
+            self._sender = asyncio.get_running_loop().create_task(self._send())
 
     async def _send(self) -> None:
         attempt = 0
         while self._waiting:
             batch, self._waiting = self._waiting[:PIPELINE_LIMIT], self._waiting[PIPELINE_LIMIT:]
-            batch = [call for call in batch if not call.answer.done()]
-            if not batch:
+            self._sent = [call for call in batch if not call.answer.done()]
+            if not self._sent:
                 continue
-            failure = await self._try(batch)
+            failure = await self._try(self._sent)
             if failure is None:
                 attempt = 0
                 continue
-            unanswered = [call for call in batch if not call.answer.done()]
-            if isinstance(failure, errors.NoScriptError):
-                failure = await self._reload()
-            self._waiting = [call for call in unanswered if not call.expire(failure)] + self._waiting
-            if failure is not None:
-                attempt += 1
-                if attempt in (1, 10) or attempt % 100 == 0:
-                    log.warning("store.unreachable", attempt=attempt, error=str(failure) or type(failure).__name__)
-                await asyncio.sleep(min(0.02 * 2 ** min(attempt, 6), 1.0) * random.uniform(0.5, 1.0))  # noqa: S311
+            attempt += 1
+            self._complain(failure)
+            self._waiting = [call for call in self._sent if not call.expire(failure)] + self._waiting
+            await asyncio.sleep(pause(attempt))
 
     async def _try(self, batch: list[_Call]) -> Exception | None:
-        """Send a batch; settle what was answered, and return the error for which the rest is to be repeated."""
+        """Send a batch; settle what was answered, and return the error for which all of it is to be repeated."""
         commands = _grouped(batch)
         try:
             answers = await self._send_all(commands)
-        except (errors.RedisError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever
             if is_passing(error):
                 return error
-            answers = [error] * len(commands)
-        failure: Exception | None = None
+            for call in batch:
+                call.settle(error)
+            return None
+        if any(isinstance(answer, errors.NoScriptError) for answer in answers):
+            await self._reload()
         for command, answer in zip(commands, answers, strict=True):
             if isinstance(answer, Exception) and is_passing(answer):
-                failure = answer
+                for call in command.calls:
+                    self._later(call, answer)
             elif isinstance(answer, Exception) and len(command.calls) > 1:
                 # One of them is at fault; apart, the others are answered and it gets its own error.
-                failure = await self._try_apart(command.calls) or failure
+                for call in command.calls:
+                    call.alone = True
+                self._waiting = command.calls + self._waiting
             else:
                 command.settle(answer)
-        return failure
-
-    async def _try_apart(self, calls: list[_Call]) -> Exception | None:
-        failure = None
-        for call in calls:
-            failure = await self._try([call]) or failure
-        return failure
+        return None
 
     async def _send_all(self, commands: list[_Command]) -> list[Any]:
-        lines = [
-            ("EVALSHA", self.scripts.hashes[command.name], 1, self.scripts.route, *command.arguments())
-            for command in commands
-        ]
+        lines = [self.command(command.name, *command.arguments()) for command in commands]
         if len(lines) == 1:  # the usual case, and cheaper than a pipeline of one
             try:
-                return [await self._client.execute_command(*lines[0])]
+                return [await self._client.execute_command(*lines[0])]  # type: ignore[no-untyped-call]
             except errors.ResponseError as error:
                 return [error]
         pipeline = self._client.pipeline(transaction=False)
@@ -172,31 +180,50 @@ class Calls:
             pipeline.execute_command(*line)
         return await pipeline.execute(raise_on_error=False)
 
-    async def _reload(self) -> Exception | None:
+    def _later(self, call: _Call, failure: Exception) -> None:
+        """Repeat one call that was refused, without holding up those that pass (a full store still finishes)."""
+        call.refusals += 1
+        if isinstance(failure, errors.NoScriptError) and call.refusals == 1:
+            self._waiting.append(call)
+            return
+        self._complain(failure)
+        if not call.expire(failure):
+            asyncio.get_running_loop().call_later(pause(call.refusals), self._put, call)
+
+    async def _reload(self) -> None:
         try:
             await self.load()
         except (errors.RedisError, OSError) as error:
-            return error
-        return None
+            self._complain(error)  # the calls are repeated, and with them this
+
+    def _complain(self, failure: Exception) -> None:
+        """Say that something is wrong, though not for every call of every second of it."""
+        if time.monotonic() - self._complained_at > COMPLAIN_EVERY_SECONDS:
+            self._complained_at = time.monotonic()
+            log.warning("store.unreachable", error=str(failure) or type(failure).__name__)
 
     async def close(self) -> None:
         """Give up on whatever is still unanswered."""
         if self._sender is not None and not self._sender.done():
             self._sender.cancel()
             await asyncio.gather(self._sender, return_exceptions=True)
-        for call in self._waiting:
+        for call in (*self._sent, *self._waiting):
             call.settle(StoreUnavailable("the program is stopping"))
 
 
 class _Call:
     """One script call on its way."""
 
-    __slots__ = ("answer", "args", "ends", "name")
+    __slots__ = ("alone", "answer", "args", "ends", "name", "refusals", "why")
 
     def __init__(
         self, name: str, args: tuple[str | bytes | float, ...], answer: asyncio.Future[Any], ends: float | None
     ) -> None:
         self.name, self.args, self.answer, self.ends = name, args, answer, ends
+        self.refusals = 0
+        self.alone = False
+        """Sent with others it met an error, so it is now sent by itself."""
+        self.why = "nothing came within the time"
 
     def settle(self, answer: Any) -> None:
         if self.answer.done():  # whoever asked has gone away
@@ -206,14 +233,20 @@ class _Call:
         else:
             self.answer.set_result(answer)
 
-    def expire(self, failure: Exception | None) -> bool:
-        """Settle a call whose time is over; say whether it was."""
+    def expire(self, failure: Exception) -> bool:
+        """Settle a call whose time is over; say whether nobody waits for it any more."""
         if self.answer.done():
             return True
-        if failure is None or self.ends is None or time.monotonic() < self.ends:
+        self.why = str(failure) or type(failure).__name__
+        if self.ends is None or time.monotonic() < self.ends:
             return False
-        self.settle(StoreUnavailable(f"the store does not answer: {failure or type(failure).__name__}"))
+        self.settle(StoreUnavailable(f"the store does not answer: {self.why}"))
         return True
+
+
+def pause(attempt: int) -> float:
+    """Return how long to wait before a repeat: longer each time, with jitter."""
+    return float(min(0.02 * 2 ** min(attempt, 6), 1.0)) * random.uniform(0.5, 1.0)  # noqa: S311
 
 
 class _Command:
@@ -265,9 +298,9 @@ def _grouped(batch: list[_Call]) -> list[_Command]:
     open_groups: dict[str, _Command] = {}
     for call in batch:
         group = open_groups.get(call.name)
-        if group is not None and group.add(call):
+        if group is not None and not call.alone and group.add(call):
             continue
         commands.append(_Command(call))
-        if call.name in GROUPED:
+        if call.name in GROUPED and not call.alone:
             open_groups[call.name] = commands[-1]
     return commands

@@ -5,10 +5,12 @@
 -- What many incidents write to one key is written in one go: a command costs more here than what it does.
 local most, remember, most_dead = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local now, answers, ending, seen = now_ms(), {}, {}, {}
+-- What was worked out on the way goes with the end; what tells a repeated call apart stays.
+local KEPT = {'received_ms', 'deliveries', 'nonce', 'owner', 'claimed_ms', 'verdict', 'decided_hash', 'decided_by'}
 for i = 4, #ARGV, 4 do
   local id, mine, status, category, reported, signature, job =
     ARGV[i]:match('^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (.*)$')
-  local have = redis.call('HMGET', incident_key(id), 'fence', 'state', 'received_ms', 'deliveries', 'nonce')
+  local have = redis.call('HMGET', incident_key(id), 'fence', 'state', unpack(KEPT))
   if have[1] ~= mine then
     answers[#answers + 1] = 'fenced'
   elseif have[2] == 'done' or seen[id] then
@@ -44,12 +46,11 @@ local seq = tonumber(redis.call('GET', history_seq) or '0')
 local records, letters, ids, indexes, memories, awaited, heard = {}, {}, {}, {}, {}, {}, {}
 for _, one in ipairs(ending) do
   local id, have, job, status, category, reported = one.id, one.have, one.job, one.status, one.category, one.reported
-  -- What was worked out on the way goes with the old hash; what tells a repeated call apart stays.
   local kept = {'state', 'done', 'status', status, 'fence', have[1], 'finished_ms', now}
-  for field, value in pairs({received_ms = have[3], deliveries = have[4], nonce = have[5]}) do
-    if value then
+  for n, field in ipairs(KEPT) do
+    if have[n + 2] then
       kept[#kept + 1] = field
-      kept[#kept + 1] = value
+      kept[#kept + 1] = have[n + 2]
     end
   end
   if one.record ~= '' then
