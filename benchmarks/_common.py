@@ -89,7 +89,8 @@ def event_body(number: int, event_id: str | None = None) -> bytes:
         clock = f"{second // 3600 % 24:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
         size = (number * 7919 + step * 104_729) % 900_000
         lines.append(f"2026-03-{number % 28 + 1:02d} {clock} INFO  copied part {step} of 18, {size} bytes")
-    lines.append(f"2026-03-{number % 28 + 1:02d} 10:00:00 ERROR cannot write part {number % 1000}: {FAULTS[number % 4]}")
+    day = f"2026-03-{number % 28 + 1:02d}"
+    lines.append(f"{day} 10:00:00 ERROR cannot write part {number % 1000}: {FAULTS[number % 4]}")
     lines.append("backup failed, leaving 3 temporary files behind")
     fields = {
         "event_id": event_id or f"bench-{number}", "job_id": f"backup-{number % 200}", "status": "failed",

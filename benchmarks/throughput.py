@@ -25,8 +25,20 @@ from pathlib import Path
 from time import perf_counter
 
 import redis
-from _common import HERE, OBSERVE, ROOT, about, cpu_seconds, event_body, median, resident_mb, server, set_durability
-from _common import until, url_of
+from _common import (
+    HERE,
+    OBSERVE,
+    ROOT,
+    about,
+    cpu_seconds,
+    event_body,
+    median,
+    resident_mb,
+    server,
+    set_durability,
+    until,
+    url_of,
+)
 
 from agentic.digest import Redactor
 from agentic.intake import Limits as IntakeLimits
@@ -34,6 +46,8 @@ from agentic.intake import event_to_json, parse_event
 from agentic.types import utc_now
 from store import Limits, Store
 
+OURS = ("naive", "pipeline", "instant")
+"""Kinds that run in this environment."""
 WARM = 0.1
 """Share of the events that is not timed: starting and warming up."""
 
@@ -79,10 +93,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--events", type=int, default=20_000)
-    parser.add_argument("--peers", default=sys.executable, help="Python of an environment that has saq, arq, taskiq")
+    parser.add_argument(
+        "--peers", default=sys.executable, help="Pythons of environments with saq, arq, taskiq, by commas"
+    )
     parser.add_argument("--only", default="", help="parts of the names of the rows to measure")
     options = parser.parse_args()
-    chosen = [c for c in CONTENDERS if _wanted(c, options.only) and _installed(c, options.peers)]
+    pythons = {c.kind: _python(c.kind, options.peers.split(",")) for c in CONTENDERS}
+    chosen = [c for c in CONTENDERS if _wanted(c, options.only) and pythons[c.kind]]
     payloads = _payloads(int(options.events * max(c.share for c in chosen)))
     results = {contender.name: Results() for contender in chosen}
     with server() as client:
@@ -90,7 +107,7 @@ def main() -> None:
         for _ in range(options.rounds):
             for contender in chosen:
                 count = int(options.events * contender.share)
-                _measure(contender, client, payloads[:count], options.peers, results[contender.name])
+                _measure(contender, client, payloads[:count], pythons[contender.kind], results[contender.name])
     _print(chosen, results)
 
 
@@ -98,13 +115,16 @@ def _wanted(contender: Contender, only: str) -> bool:
     return not only or any(part in contender.name for part in only.split(","))
 
 
-def _installed(contender: Contender, python: str) -> bool:
-    if contender.kind in ("naive", "pipeline", "instant"):
-        return True
-    probe = subprocess.run([python, str(HERE / "_peers.py"), contender.kind, "probe", "-"], capture_output=True)
-    if probe.returncode:
-        print(f"{contender.name}: not installed, skipped (see --peers)")
-    return probe.returncode == 0
+def _python(kind: str, peers: list[str]) -> str:
+    """Return the Python that has what a contender needs, or nothing."""
+    if kind in OURS:
+        return sys.executable
+    for python in peers:
+        probe = subprocess.run([python, str(HERE / "_peers.py"), kind, "probe", "-"], capture_output=True)
+        if probe.returncode == 0:
+            return python
+    print(f"{kind}: not installed, skipped (see --peers)")
+    return ""
 
 
 def _payloads(count: int) -> list[tuple[str, bytes]]:
@@ -123,8 +143,7 @@ def _measure(
     if contender.kind in ("pipeline", "instant"):
         asyncio.run(fill(url, payloads))
     else:
-        peer = sys.executable if contender.kind == "naive" else python
-        argv = [peer, str(HERE / "_peers.py"), contender.kind, "fill", url]
+        argv = [python, str(HERE / "_peers.py"), contender.kind, "fill", url]
         subprocess.run(argv, input=b"\n".join(raw for _, raw in payloads), check=True, stderr=subprocess.DEVNULL)
     server_pid = int(client.info("server")["process_id"])
     with _working(contender, url, python) as worker:
@@ -154,13 +173,16 @@ def _working(contender: Contender, url: str, python: str) -> Iterator[subprocess
         text = OBSERVE + f"redis: {{url: {url!r}}}\nworker: {{concurrency: {contender.concurrency}}}\n"
         Path(folder, "config.yaml").write_text(text)
         if contender.kind == "pipeline":
-            argv = [sys.executable, "-m", "agentic_worker.main"]
+            argv = [python, "-m", "agentic_worker.main"]
         elif contender.kind == "instant":
-            argv = [sys.executable, str(HERE / "_instant.py"), url, str(contender.concurrency)]
+            argv = [python, str(HERE / "_instant.py"), url, str(contender.concurrency)]
         else:
-            peer = sys.executable if contender.kind == "naive" else python
-            argv = [peer, str(HERE / "_peers.py"), contender.kind, "work", url]
-        environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])} if contender.kind in ("pipeline", "instant") else None
+            argv = [python, str(HERE / "_peers.py"), contender.kind, "work", url]
+        environ = (
+            {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+            if contender.kind in ("pipeline", "instant")
+            else None
+        )
         with Path(folder, "log").open("wb") as log:
             worker = subprocess.Popen(argv, cwd=folder, env=environ, stdout=log, stderr=log)
             try:
