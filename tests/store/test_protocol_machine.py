@@ -162,7 +162,9 @@ class Protocol(RuleBasedStateMachine):
             assert len(nonces) == 1, "I3: two intentions of one step were told to go"
         self.compare()
 
-    @rule(one=held, step=STEPS, nonce=st.sampled_from(["a", "b"]), kind=st.sampled_from(["done", "never_sent", "found"]))
+    @rule(
+        one=held, step=STEPS, nonce=st.sampled_from(["a", "b"]), kind=st.sampled_from(["done", "never_sent", "found"])
+    )
     def result(self, one: Held, step: str, nonce: str, kind: str) -> None:
         expected = self.model.result(*one, step, nonce, f'"{nonce}"', kind)
         arguments = (*one, step, nonce, f'"{nonce}"', kind, "x")
