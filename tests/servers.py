@@ -43,7 +43,7 @@ class Server:
         self._command = [program_of(kind)]
         if sentinel:
             file = self._folder / "sentinel.conf"
-            file.write_text("\n".join(("port %d" % self.port, "bind 127.0.0.1", f'dir "{self._folder}"', *options)))
+            file.write_text("\n".join((f"port {self.port}", "bind 127.0.0.1", f'dir "{self._folder}"', *options)))
             self._command += [str(file), "--sentinel"]
         else:
             self._command += ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]

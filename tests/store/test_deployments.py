@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -128,9 +129,11 @@ async def _until(true: Any) -> None:
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
 async def test_a_server_that_may_drop_keys_is_refused(tmp_path: Path, policy: str) -> None:
-    with Server(tmp_path, "--maxmemory-policy", policy) as server:
-        with pytest.raises(StoreMisconfigured, match="set maxmemory-policy to noeviction"):
-            await found(server)
+    with (
+        Server(tmp_path, "--maxmemory-policy", policy) as server,
+        pytest.raises(StoreMisconfigured, match="set maxmemory-policy to noeviction"),
+    ):
+        await found(server)
 
 
 @pytest.mark.parametrize(
@@ -167,18 +170,11 @@ async def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None
 async def test_an_effect_waits_until_a_replica_has_its_intention(tmp_path: Path) -> None:
     with Server(tmp_path) as server, Server(tmp_path) as replica:
         replica.tell("REPLICAOF", "127.0.0.1", server.port)
-        await _until(
-            lambda: (
-                "state=online" in str(server.tell("INFO", "replication"))
-                or "'online'" in str(server.tell("INFO", "replication"))
-            )
-        )
+        await _until(lambda: "online" in str(server.tell("INFO", "replication")))
         store = Store(server.url)
         await store.open()
         await store.enqueue("e1", event("e1"))
         [claimed] = await store.claim("w1", "n-1", 1)
-        import signal
-
         replica.signal(signal.SIGSTOP)
         beginning = asyncio.create_task(
             store.begin(

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule, run_state_machine_as_test
 
-from tests.store.protocol_model import LEASE, Model
 from store.calls import Scripts
 from store.keys import Keys
+from tests.store.protocol_model import LEASE, Model
 
 PREFIX = "machine"
 MOST_WAITING = 4
