@@ -56,6 +56,12 @@ class Haystack:
             self._starts = [0, *accumulate(lengths)]
         return bisect.bisect_right(self._starts, position) - 1
 
+    def line(self, line: int) -> str:
+        """Return one line as the patterns see it."""
+        self.line_of(0)
+        starts = self._starts or [0, 0]
+        return self.raw[starts[line] : starts[line + 1] - 1].decode("utf-8", "replace")
+
     def around(self, line: int) -> bytes:
         """Return a line with the two before and after it."""
         self.line_of(0)
