@@ -30,7 +30,7 @@ _NO_TOP_DOMAIN = frozenset(
 )
 _NO_FIRST_LABEL = frozenset(words("java javax org.apache sun requests urllib3 socket ssl http httpx aiohttp urllib os"))
 _NO_FILES = frozenset(
-    words("line error fatal warning info debug cannot could can't failed panic err e w n/a and or the a of i/o tcp/ip")
+    words("line error fatal warning info debug cannot could can't failed panic stdin stdout err e w n/a and or the a of i/o tcp/ip")
 )
 
 
