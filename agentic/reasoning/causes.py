@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from agentic.reasoning.particulars import KINDS, find_particular
+from agentic.reasoning.particulars import KINDS, find_particular, is_particular
 from agentic.reasoning.signatures import OPTIONAL, PLACEHOLDER
 
 _LONGEST_PARTICULAR = 100
@@ -21,7 +21,7 @@ def render(template: str, particulars: Mapping[str, str]) -> str:
 
     def value(match: re.Match[str]) -> str:
         fallback = match[2] or ""
-        text = " ".join(particulars.get(match[1], "").split()).strip("\"'`,;")
+        text = " ".join(particulars.get(match[1], "").replace("`", "").split()).strip("\"',;").rstrip(":.")
         if len(text) > _LONGEST_PARTICULAR:
             text = text[:_LONGEST_PARTICULAR] + "…"
         return (" " if fallback.startswith(" ") else "") + text if text else fallback
@@ -34,7 +34,9 @@ def particulars_for(template: str, matched: Mapping[str, str], line: str) -> dic
     """Return what a cause needs: what its patterns captured, else what the line names of that kind."""
     needed: dict[str, str] = {}
     for name in {match[1] for match in PLACEHOLDER.finditer(template)}:
-        text = matched.get(name) or (find_particular(name, line) if name in KINDS else "")
+        text = matched.get(name, "")
+        if not is_particular(text):
+            text = find_particular(name, line) if name in KINDS else ""
         if text:
             needed[name] = text
     return needed

@@ -8,6 +8,7 @@ file is known here, once for all signatures.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -30,8 +31,19 @@ _NO_TOP_DOMAIN = frozenset(
 )
 _NO_FIRST_LABEL = frozenset(words("java javax org.apache sun requests urllib3 socket ssl http httpx aiohttp urllib os"))
 _NO_FILES = frozenset(
-    words("line error fatal warning info debug cannot could can't failed panic stdin stdout err e w n/a and or the a of i/o tcp/ip")
+    words("line error fatal warning info debug cannot could can't failed panic stdin stdout err e w n/a i/o tcp/ip and/or")
 )
+_FUNCTION_WORDS = frozenset(
+    words(
+        "a an the of to in on at as by for from with via and or nor not no is are was were be been has have had does do "
+        "did it its this that these those if when while than then so but into over under after before because without "
+        "name key type value error failed failure unknown invalid missing required null none true false any all some"
+    )
+)
+"""Words that stand where a name would stand, in a sentence of another form."""
+
+
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|us|ns|h|m|s|d|[KMGT]i?B?))+")
 
 
 def _is_file(text: str) -> bool:
@@ -39,9 +51,9 @@ def _is_file(text: str) -> bool:
     word = text.strip()
     if not word or word.lower() in _NO_FILES or word.startswith(("http://", "https://", "-")):
         return False
-    if word.endswith(("Error", "Exception", "Exceptions")) or word.replace(".", "").replace(":", "").isdigit():
+    if word.lower().endswith(("error", "exception", "exceptions")) or word.replace(".", "").replace(":", "").isdigit():
         return False
-    return any(ch.isalnum() for ch in word)
+    return any(ch.isalnum() for ch in word) and not _DURATION.fullmatch(word)
 
 
 def _is_host(text: str) -> bool:
@@ -72,18 +84,18 @@ _KINDS: dict[str, _Kind] = {
             r"(?:rb_sysopen - |can't open |cannot open |could not open |failed to open |unable to open )([^\s:\"'`,;()]+)",
             # `cat: orders: the error`, `bash: line 4: /srv/out: the error`, and the word before the error.
             r"^(?:[\w.+/-]+(?:\[\d+\])?: )(?:line \d+: |\d+: )?(?:[a-z' ]{4,24}: )?([^\s:\"'`()]+): [^\s:]",
-            r"^([^\s:\"'`()]+\.\w{1,8}) ?: [^\s:]",
-            r"[\s:=(@]((?:[A-Za-z]:[\\/]|~?/|\.{1,2}/|\w+/)[^\s:\"'`,;()<>\[\]]+)",
+            r"^([^\s:\"'`()]+\.[a-z]\w{0,7}) ?: [^\s:]",
+            r"[\s:=(@]((?:[A-Za-z]:[\\/]|~?/|\.{1,2}/)[^\s:\"'`,;()<>\[\]]+)",
             r"[\s:=(@]([a-z0-9]{2,8}://[^\s\"'`,;()<>\[\]]+)",
-            r"[\s:=(]([\w-]+(?:\.\w{1,8}){1,2})(?:[\s:,;)]|$)",
+            r"[\s:=(]([\w-]+(?:\.[a-z]\w{0,7}){1,2})(?:[\s:,;)]|$)",
         ),
     ),
     "host": (
         _is_host,
         (
             rf"://(?:[^/@\s\"']*@)?({_HOST})",
-            rf"\bhost(?:name)?[= ]?[\"'`]?({_HOST})[\"'`,:;) ]",
-            rf"\b(?:lookup|resolv(?:e|ing)|ENOTFOUND|EAI_AGAIN|host(?:name| address| name)?|server|translate host name|ping:|ssh:)[ :=]+[\"'`(]?({_HOST})(?:[\s\"'`,:;)]|$)",
+            rf"\b(?:host|server)(?:name)?(?:=|: | for |=?[\"'`])[\"'`]?({_HOST})(?:[\"'`,:;) ]|$)",
+            rf"\b(?:lookup|resolv(?:e|ing)|ENOTFOUND|EAI_AGAIN|host ?name|host address|translate host name|ping:)[ :=]+[\"'`(]?({_HOST})(?:[\s\"'`,:;)]|$)",
             r"\b(\d{1,3}(?:\.\d{1,3}){3})\b",
             rf"[\s\"'`(@=]((?:{_NAME}\.)+[a-z]{{2,24}})(?:[\s\"'`,:;)/]|$)",
         ),
@@ -177,6 +189,11 @@ KINDS = frozenset(_KINDS)
 """Names that a cause may use without a group in any pattern."""
 
 
+def is_particular(text: str) -> bool:
+    """Say whether a text can name something: no word of an ordinary sentence, no secret's mark."""
+    return bool(text) and text.strip("\"'`,;:. ").lower() not in _FUNCTION_WORDS and "[REDACTED:" not in text
+
+
 def find_particular(kind: str, line: str) -> str:
     """Return what the line names of this kind, or the empty text."""
     known = _COMPILED.get(kind)
@@ -187,6 +204,6 @@ def find_particular(kind: str, line: str) -> str:
     for pattern in patterns:
         for match in pattern.finditer(text):
             found = ":".join(group for group in match.groups() if group).rstrip(".,;:")
-            if found and "[REDACTED:" not in found and check(found.partition(":")[0] if kind == "target" else found):
+            if is_particular(found) and check(found.partition(":")[0] if kind == "target" else found):
                 return found
     return ""
