@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from agentic.reasoning.particulars import KINDS, find_particular, is_particular
+from agentic.reasoning.particulars import find_particular, is_particular
 from agentic.reasoning.signatures import OPTIONAL, PLACEHOLDER
 
 _LONGEST_PARTICULAR = 100
+_BELOW = frozenset({"place", "value"})
 _NO_BLANK_BEFORE = re.compile(r" +([.,;:)])")
 
 
@@ -30,13 +31,15 @@ def render(template: str, particulars: Mapping[str, str]) -> str:
     return _NO_BLANK_BEFORE.sub(r"\1", " ".join(sentence.split()))
 
 
-def particulars_for(template: str, matched: Mapping[str, str], line: str) -> dict[str, str]:
+def particulars_for(template: str, matched: Mapping[str, str], lines: Sequence[str]) -> dict[str, str]:
     """Return what a cause needs: what its patterns captured, else what the line names of that kind."""
     needed: dict[str, str] = {}
     for name in {match[1] for match in PLACEHOLDER.finditer(template)}:
         text = matched.get(name, "")
         if not is_particular(text):
-            text = find_particular(name, line) if name in KINDS else ""
+            # Compilers and databases tell the place on a line of its own below the message.
+            below = lines if name in _BELOW else lines[:1]
+            text = next((found for line in below if (found := find_particular(name, line))), "")
         if text:
             needed[name] = text
     return needed

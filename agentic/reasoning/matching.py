@@ -56,11 +56,12 @@ class Haystack:
             self._starts = [0, *accumulate(lengths)]
         return bisect.bisect_right(self._starts, position) - 1
 
-    def line(self, line: int) -> str:
-        """Return one line as the patterns see it."""
+    def lines(self, first: int, count: int) -> list[str]:
+        """Return some lines as the patterns see them."""
         self.line_of(0)
         starts = self._starts or [0, 0]
-        return self.raw[starts[line] : starts[line + 1] - 1].decode("utf-8", "replace")
+        raw = self.raw[starts[first] : starts[min(len(starts) - 1, first + count)]]
+        return raw.decode("utf-8", "replace").split("\n")[:count]
 
     def around(self, line: int) -> bytes:
         """Return a line with the two before and after it."""

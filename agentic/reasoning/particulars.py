@@ -31,7 +31,9 @@ _NO_TOP_DOMAIN = frozenset(
 )
 _NO_FIRST_LABEL = frozenset(words("java javax org.apache sun requests urllib3 socket ssl http httpx aiohttp urllib os"))
 _NO_FILES = frozenset(
-    words("line error fatal warning info debug cannot could can't failed panic stdin stdout err e w n/a i/o tcp/ip and/or")
+    words(
+        "line error fatal warning info debug cannot could can't failed panic stdin stdout err e w n/a i/o tcp/ip and/or"
+    )
 )
 _FUNCTION_WORDS = frozenset(
     words(
@@ -139,10 +141,12 @@ _KINDS: dict[str, _Kind] = {
     "place": (
         _anything,
         (
+            r"(?:^|\s)([\w./-]+\.\w{1,5}:\d+(?::\d+)?)\b",
             r"\b(line \d+,? col(?:umn)?\.? \d+)",
             r"\b(line \d+)\b",
             r"\b(row \d+)\b",
-            r"(?:^|\s)([\w./-]+\.\w{1,5}:\d+(?::\d+)?)\b",
+            r"(?:^|\s)([\w./\\-]+\.\w{1,5}\(\d+(?:,\d+)?\)):",
+            r"(?:^|\s)([\w./-]+\.\w{1,5}:\[\d+(?:,\d+)?\])",
             r"\b(position \d+)\b",
         ),
     ),
@@ -153,7 +157,11 @@ _KINDS: dict[str, _Kind] = {
     "unit": (_anything, (r"\b([\w@.:-]+\.(?:service|timer|mount|socket|target|path|slice))\b",)),
     "device": (
         _anything,
-        (r"(/dev/[\w/-]*\w)", r"\bdev(?:ice)? \(?([a-z][\w-]*\d|sd[a-z]+)\b", r"\b(ata\d+(?:\.\d+)?|nvme\d\w*|md\d+)\b"),
+        (
+            r"(/dev/[\w/-]*\w)",
+            r"\bdev(?:ice)? \(?([a-z][\w-]*\d|sd[a-z]+)\b",
+            r"\b(ata\d+(?:\.\d+)?|nvme\d\w*|md\d+)\b",
+        ),
     ),
     "test": (
         _anything,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentic.contracts import ReasoningModule
+from agentic.digest.severity import severity
 from agentic.reasoning.causes import particulars_for, render
 from agentic.reasoning.context import LineContext, tail_start
 from agentic.reasoning.exits import ExitMeaning, meaning
@@ -65,6 +66,7 @@ _PASSING = frozenset(
     }
 )
 _MOST_EVIDENCE = 8
+_LONGEST_QUOTE = 200
 
 
 @dataclass(slots=True)
@@ -268,7 +270,7 @@ def _evidence(best: _Candidate, allies: Sequence[_Candidate], context: LineConte
 
 def _said(signature: Signature, hits: Sequence[Hit], haystack: Haystack) -> str:
     """Return the cause in words, with the particulars of the first place that names the most of them."""
-    named = [particulars_for(signature.cause, hit.particulars, haystack.line(hit.line)) for hit in hits]
+    named = [particulars_for(signature.cause, hit.particulars, haystack.lines(hit.line, 3)) for hit in hits]
     return render(signature.cause, max(named, key=len))
 
 
@@ -292,11 +294,22 @@ def _from_run(event: Event, exit_says: ExitMeaning | None, context: LineContext)
 def unknown(situation: Situation) -> Diagnosis:
     """Return the honest answer when nothing is proved, with the lines that a person should read first."""
     context = LineContext(situation.digest.lines or situation.event.log, ())
-    headline = situation.digest.headline
     return Diagnosis(
         category=Category.UNKNOWN,
-        root_cause=f"No known cause; the log says: {headline}" if headline else "The log does not contain the cause",
+        root_cause=_nothing_proved(situation, context),
         confidence=0,
         evidence=context.most_severe(3),
         source="none",
     )
+
+
+def _nothing_proved(situation: Situation, context: LineContext) -> str:
+    """Say in one sentence what the log has instead of a cause."""
+    code = situation.event.exit_code
+    ended = f"the run ended with exit code {code}" if code else "the run failed"
+    last = context.last_text()
+    if not last:
+        return f"The log is empty, and {ended}"
+    if not severity(situation.digest.headline) and not severity(context.strongest()):
+        return f"No line of the log looks like a fault, yet {ended}; it ends with: {last[:_LONGEST_QUOTE]}"
+    return f"No known cause; the log says: {situation.digest.headline}"
