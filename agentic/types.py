@@ -220,6 +220,8 @@ class Action(Frozen):
     timeout_seconds: float = 60.0
     undo: str | None = None
     verify: Check | None = None
+    probe: Check | None = None
+    """Tells whether the effect happened, when nobody saw its answer."""
 
     def serves(self, job_id: str) -> bool:
         """Say whether the operator declared this action for that job."""
@@ -237,6 +239,8 @@ class Job(Frozen):
     playbooks: dict[Category, tuple[str, ...]] = Field(default_factory=dict)
     params: dict[str, str] = Field(default_factory=dict)
     """Values of `{param.NAME}`; they win over an event's labels."""
+    max_actions_per_hour: int | None = None
+    """Instead of the policy's limit per job."""
 
 
 class Feedback(Frozen):
