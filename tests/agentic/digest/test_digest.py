@@ -9,6 +9,7 @@ import time
 import pytest
 
 from agentic.digest import clean_lines, digest_log, split_log
+from agentic.words import words
 
 
 def failing_log(chance: random.Random) -> list[str]:
@@ -159,9 +160,9 @@ STAMPS = (
     "1714557600",
     "1714557600.123",
 )
-LEVELS = (
+LEVELS = words(
     "TRACE DEBUG INFO NOTICE WARN WARNING ERRO ERROR ERR SEVERE CRIT CRITICAL ALERT EMERG FATAL PANIC Error error E"
-).split()
+)
 
 
 FORMS = ("{} {}: {}", "{} {} {}", "{} [{}] {}", "{} | {:8} | {}", "{}|{}|{}", "{} - {} - {}")

@@ -20,7 +20,6 @@ from agentic.reasoning.signatures import (
     check_examples,
     compile_pattern,
     load,
-    particular,
 )
 from agentic.types import Category, Diagnosis, Situation
 
