@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from agentic.acting import ActingLimits, Actor
+from agentic.acting import ActingLimits, Actor, Untaught, Unteach
 from agentic.contracts import Effector, Memory, ReasoningModule, Sensor
 from agentic.digest import Redactor
 from agentic.errors import ConfigError
 from agentic.intake import Limits, event_from_json, event_from_mapping, parse_event
-from agentic.pipeline import Core, Pipeline
+from agentic.pipeline import CONFIDENT, Core, Pipeline
 from agentic.planning import BUILT_IN, Planner
+from agentic.reasoning.precedent import PrecedentModule
+from agentic.reasoning.rules import Rules
 from agentic.registry import EFFECTORS, load
-from agentic.types import Action, Event, utc_now
+from agentic.types import Action, Event, Job, LogDigest, Situation, utc_now
 from agentic.verification import check_as_action
 from notifications import Notifier
 from settings.models import PartSettings, Settings
@@ -55,7 +57,7 @@ def build(settings: Settings, memory: Memory, worker: str, environ: Mapping[str,
         jobs=job_for,
         planner=planner,
         chain=tuple(reasoning.items()),
-        actor=Actor(effectors, actions, limits),
+        actor=Actor(effectors, actions, limits, _unteach(reasoning, planner)),
         memory=memory,
         worker=worker,
     )
@@ -129,6 +131,21 @@ def _reasoning(settings: Settings, given: Mapping[str, Any]) -> dict[str, Reason
             continue
         chain[name] = load("reasoning", part.use, part.options(), base, given)
     return chain
+
+
+def _unteach(reasoning: Mapping[str, ReasoningModule], planner: Planner) -> Unteach | None:
+    """Return how to ask what the rules alone would have led to, or None where another module is asked first."""
+    rules = next((module for module in reasoning.values() if not isinstance(module, PrecedentModule)), None)
+    if not isinstance(rules, Rules):
+        return None
+
+    def unteach(event: Event, digest: LogDigest, job: Job) -> Untaught | None:
+        decision = rules.decide(Situation(event=event, digest=digest, job=job, menu=planner.menu(job)))
+        if decision is None or decision.diagnosis.confidence < CONFIDENT:
+            return None  # the model would have been asked, and may have said something else
+        return Untaught(decision.diagnosis.category, planner.plan(decision, job))
+
+    return unteach
 
 
 def _check_calls(settings: Settings, effectors: Mapping[str, Effector], actions: Mapping[str, Action]) -> None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
+from agentic.argv import PLACEHOLDER, argv_problems, placeholder_problem
 from agentic.planning import BUILT_IN_NAMES
 from agentic.types import ActionKind
 from settings.models import EffectorCall, Settings
 
 Where = tuple[str | int, ...]
 Finding = tuple[Where, str]
-PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-KNOWN_PLACEHOLDERS = frozenset({"event_id", "job_id", "run_id", "host"})
 BUILT_IN_EFFECTORS = frozenset({"command", "http", "rerun", "notify"})
 
 
@@ -107,29 +104,11 @@ def _argv_problems(here: Where, argv: list[str] | None, params: Mapping[str, str
     if not argv:
         yield here, "needs `argv:`, a list of the program and its arguments"
         return
-    if not argv[0].startswith("/"):
-        yield (*here, "argv", 0), f"write the absolute path of the program (got {argv[0]!r})"
-    for index, argument in enumerate(argv):
-        spot = (*here, "argv", index)
-        yield from _placeholder_problems(spot, argument, params)
-        if PLACEHOLDER.search(argument):
-            if index == 0:
-                yield spot, "the program itself may not be a placeholder"
-            elif not PLACEHOLDER.fullmatch(argument):
-                yield spot, "a placeholder must be a whole argument of its own"
-            elif Path(argv[0]).name in ("sh", "bash", "dash", "zsh", "ksh") and "-c" in argv[:index]:
-                yield spot, "no placeholder may reach a shell; call the program itself"
+    for index, problem in argv_problems(argv, params):
+        yield (*here, "argv", index), problem
 
 
 def _placeholder_problems(here: Where, text: str, params: Mapping[str, str]) -> Iterator[Finding]:
     for name in PLACEHOLDER.findall(text):
-        param = name.removeprefix("param.")
-        if name in KNOWN_PLACEHOLDERS or (name != param and param in params):
-            continue
-        if name != param:
-            yield here, f"{{{name}}} is not declared; add `params: {{{param}: <pattern>}}` to the action"
-        else:
-            yield (
-                here,
-                f"unknown placeholder {{{name}}}; known: {', '.join(sorted(KNOWN_PLACEHOLDERS))}, param.NAME",
-            )
+        if problem := placeholder_problem(name, params):
+            yield here, problem

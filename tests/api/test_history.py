@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+
+from agentic.digest import Redactor
+from agentic.intake import parse_json
+from api.routes.dead import shown
 
 
 @pytest.fixture
@@ -220,3 +226,50 @@ async def test_a_dead_letter_is_listed_and_comes_back_once(client: Any, backend:
     assert (await client.post("/dead/e1/replay")).status_code == 202
     assert (await client.get("/dead")).json()["dead"] == []
     assert (await client.post("/dead/e1/replay")).status_code == 404
+
+
+SECRET = "c0rrect-Horse-9"
+LETTERS: dict[str, bytes] = {
+    "text": f"POST failed, password={SECRET}".encode(),
+    "json": json.dumps({"status": "sleepy", "passwords": [SECRET], "log": f"PGPASSWORD={SECRET} psql"}).encode(),
+    "escaped": json.dumps({"log": f"password={SECRET}"}).replace("c0rrect", "\\u00630rrect").encode(),
+    "no UTF-8": b"\xff\xfe password=" + SECRET.encode(),
+    "cut through": b"x" * 4086 + b" password=" + SECRET.encode() + b" " + b"y" * 9000,
+    "long log": json.dumps({"status": "sleepy", "log": ["x" * 100] * 38 + [f"password={SECRET}"] * 9000}).encode(),
+}
+
+
+@pytest.mark.parametrize("name", LETTERS)
+def test_dead_letters_show_no_secrets_and_only_the_beginning(name: str) -> None:
+    raw = LETTERS[name]
+    letter: dict[str, Any] = {"event_id": "e1", "reason": f"not a usable event: password={SECRET}"}
+    try:
+        letter["payload"] = raw.decode()
+    except UnicodeDecodeError:
+        letter["payload_base64"] = base64.b64encode(raw).decode()
+    answer = shown(letter, Redactor())
+    assert "payload_base64" not in answer
+    text = json.dumps(answer)
+    assert SECRET not in text and SECRET[:6] not in text
+    assert "REDACTED:password" in answer["reason"]
+    assert answer["payload_bytes"] == len(raw)
+    assert len(answer["payload"]) <= 4096
+    assert answer["payload_cut"] == (len(raw) > 4096)
+    if not answer["payload_cut"]:
+        assert "REDACTED:password" in answer["payload"]
+
+
+async def test_what_is_hidden_in_the_list_is_still_there_for_the_replay(client: Any, backend: Any) -> None:
+    payload = b'{"event_id":"e1","job_id":"j","status":"failed","details":{"note":"hunter2"}}'
+    if not hasattr(backend.store, "letters"):
+        await backend.store.enqueue("e1", payload)
+        claimed = await backend._claim("e1")
+        letter = {"event_id": "e1", "reason": "tired", "payload": claimed.payload.decode()}
+        assert await backend.store.bury("e1", claimed.fence, letter)
+    else:
+        backend.store.letters.append({"event_id": "e1", "reason": "tired", "payload": payload.decode()})
+    [letter] = (await client.get("/dead")).json()["dead"]
+    assert parse_json(letter["payload"].encode())["details"] == {"note": "[REDACTED:password:0000]"}
+    [kept] = (await backend.store.dead(limit=9, cursor=None)).records
+    assert "hunter2" in kept["payload"]
+    assert (await client.post("/dead/e1/replay")).status_code == 202
