@@ -57,15 +57,20 @@ def _print(findings: list[Finding]) -> None:
 
 def _configuration() -> Finding:
     from agentic.errors import ConfigError
-    from config import load_settings
+    from cli.config_commands import checked, in_words
 
     try:
-        load_settings()
+        settings, warnings = checked()
     except ConfigError as error:
         first, *others = str(error).splitlines()
         more = f" (and {len(others)} more)" if others else ""
         return Finding("config", "bad", first + more, "Correct it; autoremedy config check lists everything.")
-    return Finding("config", "ok", "No mistake in the configuration here.")
+    if warnings:
+        more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""
+        return Finding("config", "warning", warnings[0] + more, "autoremedy config check lists everything.")
+    if settings.file() is None:
+        return Finding("config", "ok", "There is no config.yaml here; the built-in settings hold.")
+    return Finding("config", "ok", f"No mistake in {settings.file()}.")
 
 
 def _service(url: str | None) -> list[Finding]:

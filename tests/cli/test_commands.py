@@ -380,13 +380,44 @@ def test_doctor_without_an_api_says_how_to_start_it(invoke: Invoke) -> None:
 
 
 def test_config_check_is_ok_or_names_each_mistake(invoke: Invoke, tmp_path: Path) -> None:
-    assert invoke("config", "check", str(ROOT / "config.yaml")).stdout == "ok\n"
+    assert invoke("config", "check", str(ROOT / "config.yaml")).stdout == f"ok: {ROOT / 'config.yaml'}\n"
     wrong = tmp_path / "c.yaml"
     wrong.write_text("version: 1\nquue: {}\nworker:\n  concurrency: many\n")
     done = invoke("config", "check", str(wrong))
     assert (done.exit_code, done.stdout) == (78, "")
     assert f'{wrong}:2:1: quue: unknown key; did you mean "queue"?' in done.stderr
     assert f"{wrong}:4:3: worker.concurrency" in done.stderr
+
+
+def test_config_check_builds_every_part_as_a_worker_does(invoke: Invoke, tmp_path: Path) -> None:
+    wrong = tmp_path / "c.yaml"
+    wrong.write_text("version: 1\nnotifications:\n  - use: webhok\n")
+    done = invoke("config", "check", str(wrong))
+    assert (done.exit_code, done.stdout) == (78, "")
+    assert done.stderr.startswith(f"{wrong}:3:5: notifications.0.use: webhok: ")
+
+
+def test_config_check_says_which_file_it_looked_at(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = invoke("config", "check")
+    assert (done.exit_code, done.stdout) == (0, "ok: no config.yaml here; the built-in settings hold\n")
+    (tmp_path / "config.yaml").write_text("version: 1\n")
+    assert invoke("config", "check").stdout == "ok: config.yaml\n"
+
+
+def test_config_check_warns_of_a_program_that_is_not_on_this_machine(invoke: Invoke, tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(
+        "actions:\n  free_disk_space:\n    effector: command\n    argv: [/no/such/clean, --all]\n"
+        "jobs:\n  - id: a\n    rerun: {argv: [/bin/sh]}\n    verify: {argv: [/etc/passwd]}\n"
+    )
+    done = invoke("config", "check", str(file))
+    assert (done.exit_code, done.stdout) == (0, f"ok: {file} (2 warnings)\n")
+    absent, no_program = done.stderr.splitlines()
+    assert absent.startswith(f"{file}:4:12: actions.free_disk_space.argv.0: warning: /no/such/clean does not exist")
+    assert no_program.startswith(f"{file}:8:21: jobs.0.verify.argv.0: warning: /etc/passwd may not be run")
 
 
 def test_the_committed_schema_is_fresh(invoke: Invoke) -> None:
