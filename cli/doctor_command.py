@@ -57,7 +57,7 @@ def _print(findings: list[Finding]) -> None:
 
 def _configuration() -> Finding:
     from agentic.errors import ConfigError
-    from cli.config_commands import checked, in_words
+    from cli.config_commands import checked
 
     try:
         settings, warnings = checked()

@@ -115,10 +115,8 @@ def _patterns(settings: Settings) -> Iterator[Finding]:
                 re2.compile(pattern, options)
             except re2.error as error:
                 why = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
-                yield (
-                    ("actions", name, "params", param),
-                    f"not a pattern: {why} (RE2: no look-around, no back-references)",
-                )
+                said = f"{pattern!r} is not valid: {why} (RE2: no look-around, no back-references)"
+                yield ("actions", name, "params", param), said
 
 
 def _plan_problems(here: Where, plan: list[str], known: set[str]) -> Iterator[Finding]:

@@ -137,7 +137,9 @@ WRONG_VALUES = {
     "jobs: [{id: a, safe_to_rerun: yes}]": 'config.yaml:1:16: jobs.0.safe_to_rerun: write true (got "yes")',
     "llm: {context_tokens: 0}": "config.yaml:1:7: llm.context_tokens: write auto, or a whole number from 1 on (got 0)",
     "llm: {api_key: 12345}": "config.yaml:1:7: llm.api_key: write a text; put it into quotes if it looks like a number",
-    "playbooks: {disk_ful: [escalate]}": 'config.yaml:1:13: playbooks.disk_ful: unknown category; did you mean "disk_full"?',
+    "playbooks: {disk_ful: [escalate]}": (
+        'config.yaml:1:13: playbooks.disk_ful: unknown category; did you mean "disk_full"?'
+    ),
     "queue: {max_length: many}": 'config.yaml:1:9: queue.max_length: write a number, without quotes (got "many")',
     "queue: {max_length: 0}": "config.yaml:1:9: queue.max_length: must be at least 1 (got 0)",
     "queue: {lease_seconds: .5}": "config.yaml:1:9: queue.lease_seconds: must be at least 1 (got 0.5)",
@@ -149,7 +151,8 @@ WRONG_VALUES = {
     "jobs: [a]": 'config.yaml:1:8: jobs.0: write `key: value` lines (got "a")',
     "jobs: [{mode: auto}]": "config.yaml:1:8: jobs.0.id: is required",
     "jobs: [{id: a, mode: autp}]": (
-        'config.yaml:1:16: jobs.0.mode: must be one of observe, suggest, approve, auto (got "autp"); did you mean "auto"?'
+        "config.yaml:1:16: jobs.0.mode: must be one of observe, suggest, approve, auto "
+        '(got "autp"); did you mean "auto"?'
     ),
     "actions:": "config.yaml:1:1: actions: write `key: value` lines; or leave the key out",
     "redis: {key_prefix: a b}": (
