@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import typer
 
 from cli.state import AsJson, State
+from cli.store_facts import keeps_in_words, pause_in_words, server_in_words, what_loses_data
 from cli.terminal import clean, print_json
 
 ADVICE = {
@@ -87,11 +89,40 @@ def _service(url: str | None) -> list[Finding]:
         return [Finding("api", "bad", f"No answer at {url} ({reason}).", advice)]
     try:
         checks: dict[str, dict[str, Any]] = response.json()["checks"]
-        found = [_check(name, checks[name]) for name in checks]
+        found = [_check(name, checks[name]) for name in checks if name != "actions"]
     except (ValueError, KeyError, TypeError, AttributeError):
         detail = f"{url} answers {response.status_code}, but not as AutoRemedy does."
         return [Finding("api", "bad", detail, "Is something else listening there? Look at --url and AUTOREMEDY_URL.")]
+    status = _status(url)
+    store = status.get("store")
+    if store:
+        found = [_store(store) if one.name == "store" and one.state == "ok" else one for one in found]
+    if status.get("paused"):
+        detail = f"Automatic actions are paused {pause_in_words(status['paused'])}."
+        found.append(Finding("actions", "warning", detail, "autoremedy resume allows them again."))
     return [Finding("api", "ok", f"Answers at {url}."), *found]
+
+
+def _status(url: str) -> Mapping[str, Any]:
+    """Return what the health check leaves out; nothing when it cannot be had, for which /health has the reason."""
+    import httpx
+
+    try:
+        status = httpx.get(url + "/status", timeout=10.0, trust_env=False).raise_for_status().json()
+    except (httpx.HTTPError, ValueError):
+        return {}
+    return status if isinstance(status, dict) else {}
+
+
+def _store(store: Mapping[str, Any]) -> Finding:
+    detail = f"{server_in_words(store)} answers; {keeps_in_words(store)}."
+    evicts = str(store.get("eviction", ""))
+    if evicts.startswith(("allkeys-", "volatile-")):
+        detail += f" When its memory is full it throws keys away ({clean(evicts)})."
+    change = what_loses_data(store)
+    if not change:
+        return Finding("store", "ok", detail)
+    return Finding("store", "warning", detail, f"Write into the server's configuration: {', '.join(change)}.")
 
 
 def _check(name: str, check: dict[str, Any]) -> Finding:
