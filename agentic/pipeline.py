@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from agentic.acting import Acted, Actor
-from agentic.contracts import Consultable, Deferred, Incident, Memory, ReasoningModule
+from agentic.contracts import Consultable, Deferred, Incident, Memory, Parked, ReasoningModule
 from agentic.digest import digest_log
 from agentic.planning import Planner
 from agentic.reasoning.precedent import judged_wrong
@@ -50,12 +50,15 @@ class Pipeline:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    async def handle(self, incident: Incident) -> HistoryRecord | Deferred:
+    async def handle(self, incident: Incident) -> HistoryRecord | Deferred | Parked:
         """Take one event from its report to its record, or put it aside until something is due."""
         event, job = incident.event, self._core.jobs(incident.event.job_id)
+        refused = _refused_by_people(incident.progress)
+        if refused is not None:
+            return self._record(incident, RecordStatus.REJECTED, reason=refused, decision=_decided(incident.progress))
         if not event.status.is_failure:
             return self._record(incident, RecordStatus.IGNORED, reason=f"the run {event.status}; nothing to heal")
-        if event.lineage and await incident.is_open(event.lineage):
+        if event.lineage not in (None, event.event_id) and await incident.is_rerun_of(str(event.lineage)):
             reason = f"this run was a remedy for {event.lineage}, whose incident goes on"
             return self._record(incident, RecordStatus.IGNORED, reason=reason)
 
@@ -94,8 +97,9 @@ class Pipeline:
 
     async def _decide(self, incident: Incident, situation: Situation) -> tuple[Decision, tuple[str, ...]]:
         """Return what an earlier delivery decided, else the first confident answer of the chain."""
-        if "decision" in incident.progress:
-            return Decision.model_validate(incident.progress["decision"]), tuple(incident.progress.get("notes", ()))
+        decided = _decided(incident.progress)
+        if decided is not None:
+            return decided, tuple(incident.progress.get("notes", ()))
         best: Decision | None = None
         notes: list[str] = []
         for name, module in self._core.chain:
@@ -165,6 +169,22 @@ class Pipeline:
             notes=notes,
             diagnose_seconds=diagnose_seconds,
         )
+
+
+def _decided(progress: Mapping[str, Any]) -> Decision | None:
+    """Return what an earlier delivery decided."""
+    return Decision.model_validate(progress["decision"]) if "decision" in progress else None
+
+
+def _refused_by_people(progress: Mapping[str, Any]) -> str | None:
+    """Say who did not want the plan, or that nobody said anything in time; None when it may go on."""
+    word = progress.get("approval") or {}
+    if word.get("verdict") == "expired":
+        return "nobody approved the plan in time"
+    if word.get("verdict") == "rejected":
+        why = f": {word['why']}" if word.get("why") else ""
+        return f"{word.get('by', 'somebody')} rejected the plan{why}"
+    return None
 
 
 def as_memory(record: HistoryRecord) -> Mapping[str, Any] | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -40,6 +40,13 @@ class Claimed:
     accepted: bool
     """It came through `enqueue`, so it was checked and redacted before; else anybody may have pushed it."""
     progress: Mapping[str, Any] = field(default_factory=dict)
+    whole_bytes: int = 0
+    """Size of the payload as it was pushed; one that is too long is handed out as its head only."""
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether only the head of the payload was kept."""
+        return self.whole_bytes > len(self.payload)
 
 
 class QueueStore(StoreBase):
@@ -49,6 +56,7 @@ class QueueStore(StoreBase):
         super().__init__(*args, **options)
         self._entering: list[tuple[str, bytes, asyncio.Future[Enqueued]]] = []
         self._doorman: asyncio.Task[None] | None = None
+        self._saves = itertools.count(1)
 
     async def enqueue(self, event_id: str, raw: bytes) -> Enqueued:
         """Put an event on the queue; requests in flight together share one round trip."""
@@ -83,20 +91,24 @@ class QueueStore(StoreBase):
         """Say when a refused producer should come back: a tenth of the time the backlog takes, 1 s to 5 min."""
         waiting: int
         [waiting, newest] = await self._read(
-            ("LLEN", self.keys.single("events")), ("LRANGE", self.keys.single("history"), -100, -1)
+            ("LLEN", self.keys.single("events")), ("ZREVRANGE", self.keys.single("history:ids"), 0, 99)
         )
-        times = [datetime.fromisoformat(loads(record)["finished_at"]) for record in newest]
-        took: float = (times[-1] - times[0]).total_seconds() if len(times) > 1 else 0.0
-        seconds_per_record: float = max(took, 0.001) / len(times) if took else 0.02
+        ends = [self.keys.of("incident", newest[at].decode()) for at in (-1, 0)] if newest else []
+        times = await self._read(*(("HGET", key, "finished_ms") for key in ends)) if ends else []
+        took = (int(times[1]) - int(times[0])) / 1000 if len(times) == 2 and all(times) else 0.0
+        seconds_per_record = max(took, 0.001) / len(newest) if took else 0.02
         seconds = round(waiting * seconds_per_record * 0.1 * random.uniform(0.8, 1.2))  # noqa: S311
         return max(1, min(300, seconds))
 
-    async def claim(self, worker: str, nonce: str, most: int) -> list[Claimed]:
+    async def claim(self, worker: str, nonce: str, most: int, *, suspects: int = 1) -> list[Claimed]:
         """Take up to `most` incidents: due ones, abandoned ones, then waiting events.
 
-        The same nonce is answered with the same incidents, so a lost reply loses nothing.
+        The same nonce is answered with the same incidents, so a lost reply loses nothing. Nonces that end in a
+        number after a dash count up: one that arrives after its successor takes nothing. At most `suspects` of
+        the incidents were lost by two workers before.
         """
-        answer = await self._calls("claim", worker, nonce, self.limits.lease_ms, most)
+        longest = self.limits.max_payload_bytes
+        answer = await self._calls("claim", worker, nonce, self.limits.lease_ms, most, suspects, longest)
         fence = answer[0].decode()
         return [
             Claimed(
@@ -107,6 +119,7 @@ class QueueStore(StoreBase):
                 received_ms=incident[3],
                 accepted=bool(incident[4]),
                 progress={k.decode(): loads(v) for k, v in zip(incident[5][::2], incident[5][1::2], strict=True)},
+                whole_bytes=incident[6],
             )
             for incident in answer[1:]
         ]
@@ -128,16 +141,19 @@ class QueueStore(StoreBase):
     async def save(self, event_id: str, fence: str, progress: Mapping[str, Any]) -> bool:
         """Store what has been worked out; False when another worker holds the incident."""
         flat = [part for name, value in progress.items() for part in (name, dumps(value))]
-        return bool(await self._calls("save", event_id, fence, *flat) == b"ok")
+        return bool(await self._calls("save", event_id, fence, next(self._saves), *flat) == b"ok")
 
-    async def defer(
-        self, event_id: str, fence: str, wait_seconds: float, *, watch_job: str = "", delivered: bool = True
-    ) -> bool:
+    async def defer(self, event_id: str, fence: str, wait_seconds: float, *, watch_job: str = "") -> bool:
         """Put an incident aside; False when another worker holds it."""
-        answer = await self._calls(
-            "defer", event_id, fence, max(0, int(wait_seconds * 1000)), watch_job, int(delivered)
-        )
+        answer = await self._calls("defer", event_id, fence, max(0, int(wait_seconds * 1000)), watch_job)
         return bool(answer == b"ok")
+
+    async def release(self, event_id: str, fence: str) -> bool:
+        """Give an incident back unfinished, as if it had not been delivered; False when another worker holds it.
+
+        Raises StoreUnavailable: a worker that stops does not wait for ever, and the lease ends by itself.
+        """
+        return bool(await self._ask("release", event_id, fence) == b"ok")
 
     async def finish(
         self,
@@ -190,6 +206,9 @@ class QueueStore(StoreBase):
         )  # fmt: skip
         return bool(answer in (b"ok", b"already"))
 
-    async def recovered(self, job_id: str, event_id: str) -> list[str]:
-        """Tell the incidents that wait for the job to be well; return their ids."""
-        return [told.decode() for told in await self._calls("recovered", job_id, event_id)]
+    async def recovered(self, job_id: str, event_id: str, fence: str) -> list[str]:
+        """Tell the incidents that wait for the job to be well; return their ids.
+
+        Only the worker that holds the success may tell it.
+        """
+        return [told.decode() for told in await self._calls("recovered", job_id, event_id, fence)]
