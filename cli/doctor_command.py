@@ -9,7 +9,7 @@ from typing import Any, Literal
 import typer
 
 from cli.state import AsJson, State
-from cli.store_facts import keeps_in_words, pause_in_words, server_in_words, what_loses_data
+from cli.store_facts import keeps_in_words, pause_in_words, risks_of, server_in_words
 from cli.terminal import clean, print_json
 
 ADVICE = {
@@ -115,14 +115,11 @@ def _status(url: str) -> Mapping[str, Any]:
 
 
 def _store(store: Mapping[str, Any]) -> Finding:
-    detail = f"{server_in_words(store)} answers; {keeps_in_words(store)}."
-    evicts = str(store.get("eviction", ""))
-    if evicts.startswith(("allkeys-", "volatile-")):
-        detail += f" When its memory is full it throws keys away ({clean(evicts)})."
-    change = what_loses_data(store)
-    if not change:
-        return Finding("store", "ok", detail)
-    return Finding("store", "warning", detail, f"Write into the server's configuration: {', '.join(change)}.")
+    risks = risks_of(store)
+    server = server_in_words(store)
+    if not risks:
+        return Finding("store", "ok", f"{server} answers; {keeps_in_words(store)}.")
+    return Finding("store", "warning", f"{server} answers; " + ". ".join(risk.rstrip(".") for risk in risks) + ".")
 
 
 def _check(name: str, check: dict[str, Any]) -> Finding:

@@ -16,7 +16,9 @@ def server_in_words(store: Mapping[str, Any]) -> str:
 
 def keeps_in_words(store: Mapping[str, Any]) -> str:
     """Say how what was written is kept."""
-    if not store.get("append_only"):
+    if store.get("append_only") is None:
+        return "nobody can tell what a crash loses"
+    if not store["append_only"]:
         return "no append-only file: a crash loses events"
     fsync = store.get("fsync")
     if fsync is None:
@@ -25,16 +27,13 @@ def keeps_in_words(store: Mapping[str, Any]) -> str:
     return words.get(str(fsync), f"synced when the system likes (appendfsync {clean(fsync)}): a power cut loses events")
 
 
-def what_loses_data(store: Mapping[str, Any]) -> list[str]:
-    """Return what to change so that nothing that was taken can get lost; empty when all is well."""
-    change = []
-    if not store.get("append_only"):
-        change.append("appendonly yes")
-    if not store.get("append_only") or store.get("fsync") not in ("always", None):
-        change.append("appendfsync always")
-    if str(store.get("eviction", "")).startswith(("allkeys-", "volatile-")):
-        change.append("maxmemory-policy noeviction")
-    return change
+def risks_of(store: Mapping[str, Any]) -> list[str]:
+    """Return what this store could lose and which setting prevents it, a sentence each; empty when all is well."""
+    found = [" ".join(clean(risk).split()) for risk in store.get("risks") or ()]
+    policy = str(store.get("eviction", ""))
+    if policy.startswith(("allkeys-", "volatile-")):
+        found.append(f"maxmemory-policy is {clean(policy)}: keys are dropped when memory is full. Set it to noeviction")
+    return found
 
 
 def pause_in_words(paused: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from api import examples
 from api.models import Accepted, DeadPage
 from api.openapi import answers
 from api.problems import not_found
@@ -15,7 +16,11 @@ from api.services import json_response, services
 router = APIRouter(tags=["operation"])
 
 
-@router.get("/dead", dependencies=[Known], responses=answers("invalid", "store-unavailable", model=DeadPage))
+@router.get(
+    "/dead",
+    dependencies=[Known],
+    responses=answers("invalid", "store-unavailable", model=DeadPage, example=examples.DEAD),
+)
 async def list_dead(request: Request, limit: Limit = 50, cursor: Cursor = None) -> Response:
     """List dead letters with their reasons, newest first."""
     page = await services(request).store.dead(limit=limit, cursor=cursor)
@@ -25,7 +30,9 @@ async def list_dead(request: Request, limit: Limit = 50, cursor: Cursor = None) 
 @router.post(
     "/dead/{event_id}/replay",
     status_code=202,
-    responses=answers("cross-site", "not-found", "store-unavailable", ok=202, model=Accepted),
+    responses=answers(
+        "cross-site", "not-found", "store-unavailable", ok=202, model=Accepted, example=examples.ACCEPTED
+    ),
 )
 async def replay_dead(request: Request, event_id: str) -> Response:
     """Put a dead letter back into the queue, once."""

@@ -461,20 +461,23 @@ DURABLE = {"server": "valkey", "version": "9.1.2", "append_only": True, "fsync":
 @pytest.mark.parametrize(
     ("settings", "state", "words"),
     [
-        ({}, "ok", ["valkey 9.1.2", "every write synced"]),
-        ({"fsync": None}, "ok", ["may not be asked"]),
-        ({"append_only": False}, "warning", ["a crash loses events", "appendonly yes, appendfsync always"]),
-        ({"fsync": "everysec"}, "warning", ["a power cut loses one", "appendfsync always."]),
-        ({"fsync": "no"}, "warning", ["a power cut loses events", "appendfsync always."]),
-        ({"eviction": "allkeys-lru"}, "warning", ["throws keys away (allkeys-lru)", "maxmemory-policy noeviction."]),
-        ({"eviction": "volatile-ttl"}, "warning", ["throws keys away (volatile-ttl)", "maxmemory-policy noeviction."]),
+        ({}, "ok", ["valkey 9.1.2 answers; every write synced."]),
+        ({"append_only": False}, "warning", ["valkey 9.1.2 answers; appendonly is off", "set appendonly to yes"]),
+        ({"fsync": None}, "warning", ["may not be read", "Set appendfsync to always."]),
+        ({"fsync": "everysec"}, "warning", ["can lose the last second", "Set appendfsync to always."]),
+        ({"fsync": "no"}, "warning", ["can lose the last half minute", "Set appendfsync to always."]),
+        ({"eviction": "allkeys-lru"}, "warning", ["maxmemory-policy is allkeys-lru", "Set it to noeviction."]),
+        ({"eviction": "volatile-ttl"}, "warning", ["maxmemory-policy is volatile-ttl", "Set it to noeviction."]),
     ],
 )
 def test_doctor_warns_of_a_store_that_can_lose_events(
     invoke: Invoke, api: Any, settings: dict[str, Any], state: str, words: list[str]
 ) -> None:
+    from store.server import risks
+
+    found = {**DURABLE, **settings}
     api.pages["/health"] = (200, HEALTH)
-    api.pages["/status"] = (200, {"store": {**DURABLE, **settings}, "paused": None})
+    api.pages["/status"] = (200, {"store": {**found, "risks": risks(found)}, "paused": None})
     done = invoke("doctor")
     assert done.exit_code == 0, done.stdout
     [line] = [line for line in done.stdout.splitlines() if line.split()[1] == "store"]
