@@ -33,10 +33,14 @@ def calls_of(settings: Settings) -> Iterator[tuple[SettingsPath, Action]]:
         yield ("actions", name), action
         if action.verify is not None:
             yield ("actions", name, "verify"), check_as_action(action.verify)
+        if action.probe is not None:
+            yield ("actions", name, "probe"), check_as_action(action.probe)
     for index, entry in enumerate(settings.jobs):
         job = entry.to_job()
         if job.rerun is not None:
             yield ("jobs", index, "rerun"), job.rerun
+            if job.rerun.probe is not None:
+                yield ("jobs", index, "rerun", "probe"), check_as_action(job.rerun.probe)
         if job.verify is not None:
             yield ("jobs", index, "verify"), check_as_action(job.verify)
 
