@@ -206,7 +206,8 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     waiting, age = now.get("queue_depth", 0), now.get("oldest_age_seconds")
     oldest = f", the oldest open for {seconds(age)}" if age else ""
     line("queue", f"{waiting} waiting, {now.get('in_flight', 0)} in hand, {now.get('delayed', 0)} later{oldest}")
-    line("history", f"{now.get('history_length', 0)} records, {now.get('dead', 0)} dead letters")
+    records, dead_letters = now.get("history_length", 0), now.get("dead", 0)
+    line("history", f"{_many(records, 'record')}, {_many(dead_letters, 'dead letter')}")
     workers = now.get("workers") or []
     line("workers", str(len(workers)) if workers else "none", "" if workers else "bold red")
     for worker in workers:
@@ -215,6 +216,10 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     line("store", f"{server_in_words(store)}, {keeps_in_words(store)}" if store else "not asked yet")
     line("model", model_in_words(now.get("llm") or {}))
     line("api", f"version {clean(now.get('version'))}, up {seconds(now.get('uptime_seconds'))}")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def feedback(
@@ -253,7 +258,8 @@ def _what_follows(event_id: str, verdict: str | None, category: str | None, acti
     if category or action:
         return (
             "The correction holds from now on for every failure with the same signature, whichever job it is of. "
-            f"It cannot be deleted, but the latest one counts: {again} --category RIGHT_ONE replaces it."
+            f"It cannot be deleted, but the latest one counts: {again} {'--category' if category else '--action'} "
+            "RIGHT_ONE replaces it."
         )
     if verdict == "wrong":
         return (
