@@ -22,6 +22,8 @@ from store import Claimed, Store, StoredIncident, StoreUnavailable
 
 log = structlog.get_logger()
 
+CONTROLS = frozenset(range(32)) - frozenset(b"\t\n\r")
+
 T = TypeVar("T")
 CLAIM_GRACE_SECONDS = 2.0
 """How long a stopping worker waits for the answer to its last claim; what is in it is then drained, not stranded."""
@@ -77,7 +79,9 @@ class Worker:
                 await self._room.wait()
                 continue
             asked_at = time.monotonic()
-            claimed = await self._unless_stopped(self._claim(free), grace_seconds=CLAIM_GRACE_SECONDS)
+            # Half at a time: while one half is worked on, the other half is on its way to or from the store.
+            most = min(free, (self._limits.concurrency + 1) // 2)
+            claimed = await self._unless_stopped(self._claim(most), grace_seconds=CLAIM_GRACE_SECONDS)
             for one in claimed or ():
                 self._take(one, asked_at)
             if not claimed:
@@ -163,10 +167,14 @@ class Worker:
             # Should reading the payload be what kills, the next one no longer reads it.
             await self._bury(claimed, reason, read=claimed.deliveries == self._limits.max_deliveries + 1)
             return
+        if claimed.is_cut:
+            reason = f"{claimed.whole_bytes} bytes are too long to read; only the head was kept"
+            await self._bury(claimed, reason, read=False)
+            return
         try:
             event = self._read(claimed.payload, claimed.accepted)
         except InvalidEvent as error:
-            await self._bury(claimed, f"not a usable event: {error}")
+            await self._bury(claimed, f"not a usable event: {error}", read=False)
             return
         if event.event_id != claimed.event_id:
             event = event.model_copy(update={"event_id": claimed.event_id})
@@ -174,7 +182,7 @@ class Worker:
 
     async def _run(self, claimed: Claimed, event: Event) -> None:
         clock = time.monotonic()
-        log.info("event.claimed", event_id=event.event_id, job_id=event.job_id, reported=event.status.value)
+        log.debug("event.claimed", event_id=event.event_id, job_id=event.job_id, reported=event.status.value)
         incident = StoredIncident(self._store, claimed, event)
         ending = await self._pipeline.handle(incident)
         if not isinstance(ending, HistoryRecord):
@@ -260,11 +268,14 @@ class Worker:
 
 
 def _payload(raw: bytes) -> Mapping[str, Any]:
-    """Return a payload as JSON can hold it: as text where it is text."""
+    """Return a payload as JSON holds it without growing sixfold: as text only where it is printable."""
     try:
-        return {"payload": raw.decode()}
+        text = raw.decode()
     except UnicodeDecodeError:
+        text = None
+    if text is None or not CONTROLS.isdisjoint(raw):
         return {"payload_base64": base64.b64encode(raw).decode()}
+    return {"payload": text}
 
 
 def _summary(record: HistoryRecord) -> dict[str, Any]:

@@ -6,9 +6,12 @@ import difflib
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
+import re2
 from pydantic_core import PydanticCustomError
 
 from agentic.argv import PLACEHOLDER, argv_problems, placeholder_problem
+from agentic.digest import Redactor
+from agentic.errors import ConfigError
 from agentic.planning import BUILT_IN_NAMES
 from agentic.report import check_name
 from agentic.types import ActionKind
@@ -16,11 +19,14 @@ from settings.models import EffectorCall, Settings
 
 Where = tuple[str | int, ...]
 Finding = tuple[Where, str]
+STORES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
 BUILT_IN_EFFECTORS = frozenset({"command", "http", "rerun", "notify"})
 
 
 def semantic_problems(settings: Settings) -> Iterator[Finding]:
     """Yield what is well formed but cannot work, or is unsafe, with its path."""
+    yield from _addresses(settings)
+    yield from _patterns(settings)
     names = set(settings.actions)
     kinds = {kind.value for kind in ActionKind}
     for name, action in settings.actions.items():
@@ -41,28 +47,12 @@ def semantic_problems(settings: Settings) -> Iterator[Finding]:
         yield from _call_problems(settings, here, action)
         if action.verify:
             yield from _call_problems(settings, (*here, "verify"), action.verify)
+        if action.probe:
+            yield from _call_problems(settings, (*here, "probe"), action.probe)
     known = names | BUILT_IN_NAMES | kinds
     for category, plan in settings.playbooks.items():
         yield from _plan_problems(("playbooks", category.value), plan, known)
-    seen: set[str] = set()
-    for index, job in enumerate(settings.jobs):
-        here2 = ("jobs", index)
-        if job.id in seen:
-            yield (*here2, "id"), f"{job.id!r} is written twice; keep one"
-        seen.add(job.id)
-        if job.id != "*" and (problem := _id_problem(job.id)):
-            yield (*here2, "id"), problem
-        for category, plan in job.playbooks.items():
-            yield from _plan_problems((*here2, "playbooks", category.value), plan, known)
-        if job.rerun:
-            yield from _call_problems(settings, (*here2, "rerun"), job.rerun)
-        if job.verify:
-            yield from _call_problems(settings, (*here2, "verify"), job.verify)
-    if settings.api.public_url is not None:
-        try:
-            urlsplit(settings.api.public_url)
-        except ValueError as error:
-            yield ("api", "public_url"), f"is not an address: {error}"
+    yield from _jobs(settings, known)
     for index, host in enumerate(settings.http.allowed_hosts):
         if "*" in host:
             yield (
@@ -76,6 +66,25 @@ def semantic_problems(settings: Settings) -> Iterator[Finding]:
             yield ("effectors", name), "is built in; choose another name"
 
 
+def _jobs(settings: Settings, known: set[str]) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for index, job in enumerate(settings.jobs):
+        here = ("jobs", index)
+        if job.id in seen:
+            yield (*here, "id"), f"{job.id!r} is written twice; keep one"
+        seen.add(job.id)
+        if job.id != "*" and (problem := _id_problem(job.id)):
+            yield (*here, "id"), problem
+        for category, plan in job.playbooks.items():
+            yield from _plan_problems((*here, "playbooks", category.value), plan, known)
+        if job.rerun:
+            yield from _call_problems(settings, (*here, "rerun"), job.rerun)
+            if job.rerun.probe:
+                yield from _call_problems(settings, (*here, "rerun", "probe"), job.rerun.probe)
+        if job.verify:
+            yield from _call_problems(settings, (*here, "verify"), job.verify)
+
+
 def _id_problem(job_id: str) -> str | None:
     """Say why no event can ever have this job id, or why it does not mean what it seems to."""
     try:
@@ -85,6 +94,57 @@ def _id_problem(job_id: str) -> str | None:
     if "*" in job_id:
         return f'{job_id!r} is no pattern; write each job id in full, or "*" under `jobs` for every other job'
     return None
+
+
+def _addresses(settings: Settings) -> Iterator[Finding]:
+    """Yield the addresses at which nothing can ever answer; whether something does is not asked here."""
+    url = settings.redis.url
+    scheme, separator, _ = url.partition("://")
+    if url != "embedded" and (not separator or scheme not in STORES):
+        near = difflib.get_close_matches(scheme, [*STORES, "embedded"], n=1, cutoff=0.7)
+        hint = f'; did you mean "{near[0]}{"" if near[0] == "embedded" else "://"}"?' if near else ""
+        known = ", ".join(f"{name}://" for name in STORES)
+        got = f"{scheme}://…" if separator else repr(url)
+        yield ("redis", "url"), f"write embedded, or an address that begins with one of {known} (got {got}){hint}"
+    elif separator and scheme != "unix" and not _has_host(url):
+        yield ("redis", "url"), f"write a host and a port, such as {scheme}://store.internal:6379/0"
+    if settings.api.public_url is not None:
+        try:
+            urlsplit(settings.api.public_url)
+        except ValueError as error:
+            yield ("api", "public_url"), f"is not an address: {error}"
+    llm = settings.llm
+    if llm.enabled is not False and (
+        not llm.base_url.startswith(("http://", "https://")) or not _has_host(llm.base_url)
+    ):
+        yield ("llm", "base_url"), "write http:// or https:// and a host, such as http://localhost:1234/v1"
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        several = "," in parts.netloc  # sentinels: host:port,host:port
+        return bool(parts.netloc.rpartition("@")[2].split(":")[0]) and (several or parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+
+
+def _patterns(settings: Settings) -> Iterator[Finding]:
+    for kind, pattern in settings.redaction.patterns.items():
+        try:
+            Redactor({kind: pattern})
+        except ConfigError as error:
+            yield ("redaction", "patterns", kind), str(error).removeprefix(f"redaction pattern {kind!r}: ")
+    options = re2.Options()
+    options.log_errors = False
+    for name, action in settings.actions.items():
+        for param, pattern in action.params.items():
+            try:
+                re2.compile(pattern, options)
+            except re2.error as error:
+                why = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
+                said = f"{pattern!r} is not valid: {why} (RE2: no look-around, no back-references)"
+                yield ("actions", name, "params", param), said
 
 
 def _plan_problems(here: Where, plan: list[str], known: set[str]) -> Iterator[Finding]:
@@ -101,7 +161,7 @@ def _no_such_action(name: str, known: set[str] | frozenset[str]) -> str:
 
 
 def _call_problems(settings: Settings, here: Where, call: EffectorCall) -> Iterator[Finding]:
-    effector = call.effector or ("command" if here[-1] in ("rerun", "verify") else None)
+    effector = call.effector or ("command" if here[-1] in ("rerun", "verify", "probe") else None)
     params = getattr(call, "params", {})
     if effector is None:
         if call.argv or call.url:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from agentic.errors import InvalidEvent
 from agentic.intake import Redactor, parse_json, redacted
+from api import examples
 from api.models import Accepted, DeadPage
 from api.openapi import answers
 from api.problems import not_found
@@ -26,7 +27,11 @@ READ_CHARS = 4 * SHOWN_CHARS
 """So much of a payload is looked at, that a secret which the cut goes through is still known as one."""
 
 
-@router.get("/dead", dependencies=[Known], responses=answers("invalid", "store-unavailable", model=DeadPage))
+@router.get(
+    "/dead",
+    dependencies=[Known],
+    responses=answers("invalid", "store-unavailable", model=DeadPage, example=examples.DEAD),
+)
 async def list_dead(request: Request, limit: Limit = 50, cursor: Cursor = None) -> Response:
     """List dead letters with their reasons, newest first.
 
@@ -41,7 +46,9 @@ async def list_dead(request: Request, limit: Limit = 50, cursor: Cursor = None) 
 @router.post(
     "/dead/{event_id}/replay",
     status_code=202,
-    responses=answers("cross-site", "not-found", "store-unavailable", ok=202, model=Accepted),
+    responses=answers(
+        "cross-site", "not-found", "store-unavailable", ok=202, model=Accepted, example=examples.ACCEPTED
+    ),
 )
 async def replay_dead(request: Request, event_id: str) -> Response:
     """Put a dead letter back into the queue, once."""

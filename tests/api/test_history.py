@@ -12,7 +12,9 @@ import pytest
 
 from agentic.digest import Redactor
 from agentic.intake import parse_json
+from agentic.types import Category
 from api.routes.dead import shown
+from api.words import shortened
 
 
 @pytest.fixture
@@ -285,3 +287,44 @@ async def test_what_is_hidden_in_the_list_is_still_there_for_the_replay(client: 
     [kept] = (await backend.store.dead(limit=9, cursor=None)).records
     assert "hunter2" in kept["payload"]
     assert (await client.post("/dead/e1/replay")).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "near"),
+    [
+        ("correct_category", "disk_ful", "disk_full"),
+        ("correct_category", "Lock_Contention", "lock_contention"),
+        ("verdict", "rigth", "right"),
+        ("correct_action", "retry_with_backof", "retry_with_backoff"),
+    ],
+)
+async def test_a_choice_that_does_not_exist_is_answered_with_all_and_the_nearest(
+    memory_client: Any, memory: Any, report: Any, field: str, value: str, near: str
+) -> None:
+    await memory_client.post("/event", json=report(event_id="e-1"))
+    await memory.settle("e-1", category="disk_full")
+    said = {"event_id": "e-1", "user": "dana", "rating": 2, field: value}
+    problem = (await memory_client.post("/feedback", json=said)).json()
+    [error] = problem["errors"]
+    assert error["pointer"] == f"/{field}"
+    assert f"{value!r}; did you mean {near!r}? there are: " in error["message"]
+    known = error["message"].partition("there are: ")[2].split(", ")
+    if field == "correct_category":
+        assert known == list(Category)
+    assert near in known
+    assert error["message"] in problem["detail"]
+
+
+@pytest.mark.parametrize(("query", "near"), [("category=disk_ful", "disk_full"), ("status=resolvd", "resolved")])
+async def test_a_filter_that_does_not_exist_is_answered_with_the_nearest(
+    memory_client: Any, query: str, near: str
+) -> None:
+    problem = (await memory_client.get(f"/history?{query}")).json()
+    assert f"did you mean {near!r}? there are: " in problem["detail"]
+    assert problem["status"] == 422
+
+
+def test_a_text_is_cut_between_words() -> None:
+    assert shortened("one two three", 13) == "one two three"
+    assert shortened("one two three", 12) == "one two …"
+    assert len(shortened("x" * 50, 20)) <= 20

@@ -59,7 +59,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]
 def job_with(how: str, module: str) -> dict[str, Any]:
     return {
         "jobs": [{"id": "backup", "mode": "auto", "playbooks": {"disk_full": ["fix", "escalate"]}}],
-        "actions": {"fix": {"kind": "free_disk_space", "effector": "own", "risk": "safe", "idempotent": True}},
+        "actions": {"fix": {"kind": "free_disk_space", "effector": "own", "risk": "safe"}},
         "effectors": {"own": {"use": f"{module}:Own", "how": how}},
     }
 
