@@ -52,22 +52,7 @@ def semantic_problems(settings: Settings) -> Iterator[Finding]:
     known = names | BUILT_IN_NAMES | kinds
     for category, plan in settings.playbooks.items():
         yield from _plan_problems(("playbooks", category.value), plan, known)
-    seen: set[str] = set()
-    for index, job in enumerate(settings.jobs):
-        here2 = ("jobs", index)
-        if job.id in seen:
-            yield (*here2, "id"), f"{job.id!r} is written twice; keep one"
-        seen.add(job.id)
-        if job.id != "*" and (problem := _id_problem(job.id)):
-            yield (*here2, "id"), problem
-        for category, plan in job.playbooks.items():
-            yield from _plan_problems((*here2, "playbooks", category.value), plan, known)
-        if job.rerun:
-            yield from _call_problems(settings, (*here2, "rerun"), job.rerun)
-            if job.rerun.probe:
-                yield from _call_problems(settings, (*here2, "rerun", "probe"), job.rerun.probe)
-        if job.verify:
-            yield from _call_problems(settings, (*here2, "verify"), job.verify)
+    yield from _job_problems(settings, known)
     if settings.api.public_url is not None:
         try:
             urlsplit(settings.api.public_url)
@@ -84,6 +69,25 @@ def semantic_problems(settings: Settings) -> Iterator[Finding]:
     for name in settings.effectors:
         if name in BUILT_IN_EFFECTORS:
             yield ("effectors", name), "is built in; choose another name"
+
+
+def _job_problems(settings: Settings, known: set[str]) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for index, job in enumerate(settings.jobs):
+        here2 = ("jobs", index)
+        if job.id in seen:
+            yield (*here2, "id"), f"{job.id!r} is written twice; keep one"
+        seen.add(job.id)
+        if job.id != "*" and (problem := _id_problem(job.id)):
+            yield (*here2, "id"), problem
+        for category, plan in job.playbooks.items():
+            yield from _plan_problems((*here2, "playbooks", category.value), plan, known)
+        if job.rerun:
+            yield from _call_problems(settings, (*here2, "rerun"), job.rerun)
+            if job.rerun.probe:
+                yield from _call_problems(settings, (*here2, "rerun", "probe"), job.rerun.probe)
+        if job.verify:
+            yield from _call_problems(settings, (*here2, "verify"), job.verify)
 
 
 def _addresses(settings: Settings) -> Iterator[Finding]:
