@@ -31,8 +31,8 @@ Strike = Callable[[EffectFault], Awaitable[None]]
 class Effects:
     """Answers `POST /effect/EVENT/STEP` by doing it, and `GET /check/EVENT` with whether it helped."""
 
-    def __init__(self, seconds: Callable[[], float] = lambda: 0.0) -> None:
-        self._seconds = seconds
+    def __init__(self) -> None:
+        self._seconds: Callable[[], float] = lambda: 0.0
         self._server: asyncio.Server | None = None
         self._faults: dict[str, tuple[EffectFault, Strike]] = {}
         self._looks: Counter[str] = Counter()
@@ -53,6 +53,10 @@ class Effects:
         """Listen no more."""
         assert self._server is not None
         self._server.close()
+
+    def take(self, seconds: Callable[[], float]) -> None:
+        """Take so long for each effect."""
+        self._seconds = seconds
 
     def strike_at(self, event_id: str, fault: EffectFault, strike: Strike) -> None:
         """Strike once, at the first effect of an event."""

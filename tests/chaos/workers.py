@@ -23,6 +23,14 @@ class WorkerProcess:
     log: Path
     ended: asyncio.Future[int] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     """Its exit code, negative for a signal."""
+    _started: bool = False
+
+    @property
+    def working(self) -> bool:
+        """Say whether it has begun to work, by its own word, and not ended."""
+        if not self._started:
+            self._started = self.log.exists() and b"worker.started" in self.log.read_bytes()
+        return self._started and not self.ended.done()
 
     def send(self, number: int) -> None:
         """Send a signal, if it still lives."""
@@ -38,7 +46,7 @@ class WorkerProcess:
     async def begun(self, within_seconds: float = 15.0) -> None:
         """Wait until it has started to work; before that, SIGTERM ends it as it ends any program."""
         async with asyncio.timeout(within_seconds):
-            while not (self.ended.done() or (self.log.exists() and b"worker.started" in self.log.read_bytes())):
+            while not (self.ended.done() or self.working):
                 await asyncio.sleep(0.02)
 
     async def drain(self, within_seconds: float = 15.0) -> int:
