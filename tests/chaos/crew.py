@@ -73,15 +73,23 @@ class Crew:
             self._keepers.append(asyncio.create_task(self._keep(place)))
         async with asyncio.timeout(20):
             while not all(place.ready for place in self.places):
+                self._look_at_keepers()
                 await asyncio.sleep(0.02)
 
     async def somebody(self) -> Place:
         """Return a place whose worker is at work."""
         while True:
+            self._look_at_keepers()
             ready = [place for place in self.places if place.ready]
             if ready:
                 return self._chance.choice(ready)
             await asyncio.sleep(0.01)
+
+    def _look_at_keepers(self) -> None:
+        """Raise what broke the keeping of a place."""
+        for keeper in self._keepers:
+            if keeper.done():
+                keeper.result()
 
     async def dismiss(self) -> None:
         """Drain everybody."""

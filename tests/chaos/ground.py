@@ -69,7 +69,7 @@ KINDS = {
 
 
 def settings(
-    store_port: int, prefix: str, effects_port: int, folder: Path, *, worker: str, **changes: Mapping[str, Any]
+    store_port: int, prefix: str, effects_port: int, folder: Path, *, worker_id: str, **changes: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the settings of a worker that knows every kind of event, with some sections changed."""
     effect = f"http://127.0.0.1:{effects_port}/effect/{{event_id}}"
@@ -89,7 +89,7 @@ def settings(
         "version": 1,
         "redis": {"url": f"redis://127.0.0.1:{store_port}", "key_prefix": prefix},
         "queue": {"lease_seconds": LEASE_SECONDS, "drain_seconds": 5},
-        "worker": {"id": worker, "concurrency": 8},
+        "worker": {"id": worker_id, "concurrency": 8},
         "llm": {"enabled": False},
         "reasoning": [{"use": "precedent"}, {"use": "rules"}],
         "policy": {"max_actions_per_job_per_hour": 100_000, "max_actions_per_hour": 100_000},
@@ -136,7 +136,7 @@ class Field:
         ground = self.ground
         config = ground.folder / f"{self.prefix}-{name}.yaml"
         written = settings(
-            port or ground.server.port, self.prefix, ground.effects.port, ground.folder, worker=name, **changes
+            port or ground.server.port, self.prefix, ground.effects.port, ground.folder, worker_id=name, **changes
         )
         config.write_text(yaml.safe_dump(written))
         return await ground.workers.start(config)

@@ -89,9 +89,12 @@ class Server:
     def _answers(self) -> bool:
         """Say whether this very server answers, and not somebody else who was given the same free port."""
         assert self._process is not None
+        said = b""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
-                connection.sendall(b"*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n")
-                return f"process_id:{self._process.pid}\r".encode() in connection.recv(65536)
+                connection.sendall(b"INFO\r\nQUIT\r\n")
+                while data := connection.recv(65536):
+                    said += data
         except OSError:
             return False
+        return f"process_id:{self._process.pid}\r".encode() in said and b"loading:0" in said
