@@ -170,6 +170,25 @@ class Begin:
     answer: BeginAnswer
     outcome: Outcome | None = None
     detail: str = ""
+    age_seconds: float = 0.0
+    """With UNKNOWN: how long ago the intention was stored that nobody knows the result of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the effect journal holds of one step."""
+
+    done: bool
+    """False: it was begun, and nobody has said how it ended."""
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """The incident is to wait for a person's word on its plan; without one it ends as rejected."""
+
+    plan_hash: str
+    within_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,12 +227,23 @@ class Incident(ABC):
         """Store what has been worked out, so that a successor need not do it again."""
 
     @abstractmethod
-    async def begin(self, step: str, action: Action) -> Begin:
-        """Store the intention to act and answer whether to go; never GO twice for a non-idempotent step."""
+    async def begin(self, step: str, action: Action, budget: tuple[int, int]) -> Begin:
+        """Store the intention to act and answer whether to go; never GO twice for a non-idempotent step.
+
+        `budget`: automatic actions allowed in an hour, for the job and in all.
+        """
 
     @abstractmethod
-    async def result(self, step: str, outcome: Outcome, *, never_sent: bool = False) -> None:
-        """Store what the step did; `never_sent` takes the intention back, since nothing can have happened."""
+    async def result(self, step: str, outcome: Outcome, *, never_sent: bool = False, found: bool = False) -> None:
+        """Store what the step did.
+
+        `never_sent` takes the intention back, since nothing can have happened; `found` settles the intention of a
+        worker that is gone, by what a probe has shown.
+        """
+
+    @abstractmethod
+    async def journal(self) -> Mapping[str, Entry]:
+        """Return what was begun so far, by step."""
 
     @abstractmethod
     async def usage(self) -> Usage:

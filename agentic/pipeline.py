@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,16 +10,15 @@ from typing import Any
 import structlog
 
 from agentic.acting import Acted, Actor
-from agentic.contracts import Consultable, Deferred, Incident, Memory, ReasoningModule
+from agentic.contracts import Consultable, Deferred, Incident, Memory, Parked, ReasoningModule
 from agentic.digest import digest_log
 from agentic.planning import Planner
-from agentic.reasoning.precedent import headline_lines, judged_wrong
+from agentic.reasoning.precedent import judged_wrong
+from agentic.reasoning.rules import unknown
 from agentic.records import write_record
 from agentic.registry import call
 from agentic.types import (
-    Category,
     Decision,
-    Diagnosis,
     HistoryRecord,
     Job,
     LogDigest,
@@ -50,15 +50,19 @@ class Pipeline:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    async def handle(self, incident: Incident) -> HistoryRecord | Deferred:
+    async def handle(self, incident: Incident) -> HistoryRecord | Deferred | Parked:
         """Take one event from its report to its record, or put it aside until something is due."""
         event, job = incident.event, self._core.jobs(incident.event.job_id)
+        refused = _refused_by_people(incident.progress)
+        if refused is not None:
+            return self._record(incident, RecordStatus.REJECTED, reason=refused, decision=_decided(incident.progress))
         if not event.status.is_failure:
             return self._record(incident, RecordStatus.IGNORED, reason=f"the run {event.status}; nothing to heal")
         if event.lineage and await incident.is_open(event.lineage):
             reason = f"this run was a remedy for {event.lineage}, whose incident goes on"
             return self._record(incident, RecordStatus.IGNORED, reason=reason)
 
+        clock = time.monotonic()
         digest = self._digest(incident)
         situation = Situation(
             event=event,
@@ -68,6 +72,7 @@ class Pipeline:
             menu=self._core.planner.menu(job),
         )
         decision, notes = await self._decide(incident, situation)
+        diagnose_seconds = time.monotonic() - clock
         plan = self._core.planner.plan(decision, job)
         acted = await self._core.actor.carry_out(
             incident, job, digest, decision, plan, judged_wrong(situation.precedents)
@@ -75,17 +80,26 @@ class Pipeline:
         if isinstance(acted, Deferred):
             return acted
         return self._record(
-            incident, acted.status, reason=acted.reason, digest=digest, decision=decision, acted=acted, notes=notes
+            incident,
+            acted.status,
+            reason=acted.reason,
+            digest=digest,
+            decision=decision,
+            acted=acted,
+            notes=notes,
+            diagnose_seconds=diagnose_seconds,
         )
 
     def _digest(self, incident: Incident) -> LogDigest:
         event = incident.event
-        return digest_log(event.log, exit_code=event.exit_code, command=event.command)
+        context = f"{event.job_id} {event.status}"  # tells silent logs of different jobs apart
+        return digest_log(event.log, exit_code=event.exit_code, command=event.command, context=context)
 
     async def _decide(self, incident: Incident, situation: Situation) -> tuple[Decision, tuple[str, ...]]:
         """Return what an earlier delivery decided, else the first confident answer of the chain."""
-        if "decision" in incident.progress:
-            return Decision.model_validate(incident.progress["decision"]), tuple(incident.progress.get("notes", ()))
+        decided = _decided(incident.progress)
+        if decided is not None:
+            return decided, tuple(incident.progress.get("notes", ()))
         best: Decision | None = None
         notes: list[str] = []
         for name, module in self._core.chain:
@@ -98,7 +112,7 @@ class Pipeline:
                 break
         if best is not None and best.diagnosis.source.startswith("llm:"):
             await incident.save(decision=best, diagnosis=best.diagnosis, notes=notes)  # it is not asked twice
-        return best or unknown(situation), tuple(notes)
+        return best or Decision(diagnosis=unknown(situation)), tuple(notes)
 
     async def _ask(self, name: str, module: ReasoningModule, situation: Situation, notes: list[str]) -> Decision | None:
         """Ask one module; what it breaks or makes up is noted, and the chain goes on."""
@@ -142,6 +156,7 @@ class Pipeline:
         decision: Decision | None = None,
         acted: Acted | None = None,
         notes: tuple[str, ...] = (),
+        diagnose_seconds: float = 0.0,
     ) -> HistoryRecord:
         return write_record(
             incident,
@@ -152,21 +167,24 @@ class Pipeline:
             diagnosis=decision.diagnosis if decision else None,
             acted=acted,
             notes=notes,
+            diagnose_seconds=diagnose_seconds,
         )
 
 
-def unknown(situation: Situation) -> Decision:
-    """The honest answer when nothing is proved: unknown, gather and tell a person."""
-    headline = situation.digest.headline
-    cause = f"No known cause; the log says: {headline}" if headline else "The log does not contain the cause"
-    diagnosis = Diagnosis(
-        category=Category.UNKNOWN,
-        root_cause=cause,
-        confidence=0,
-        evidence=headline_lines(situation),
-        source="none",
-    )
-    return Decision(diagnosis=diagnosis)
+def _decided(progress: Mapping[str, Any]) -> Decision | None:
+    """Return what an earlier delivery decided."""
+    return Decision.model_validate(progress["decision"]) if "decision" in progress else None
+
+
+def _refused_by_people(progress: Mapping[str, Any]) -> str | None:
+    """Say who did not want the plan, or that nobody said anything in time; None when it may go on."""
+    word = progress.get("approval") or {}
+    if word.get("verdict") == "expired":
+        return "nobody approved the plan in time"
+    if word.get("verdict") == "rejected":
+        why = f": {word['why']}" if word.get("why") else ""
+        return f"{word.get('by', 'somebody')} rejected the plan{why}"
+    return None
 
 
 def as_memory(record: HistoryRecord) -> Mapping[str, Any] | None:

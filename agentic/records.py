@@ -19,8 +19,9 @@ def write_record(
     diagnosis: Diagnosis | None = None,
     acted: Acted | None = None,
     notes: tuple[str, ...] = (),
+    diagnose_seconds: float = 0.0,
 ) -> HistoryRecord:
-    """Build the one record of an event; times are seconds spent in each stage."""
+    """Build the one record of an event; timings are seconds: waiting, diagnosing, acting, and all in all."""
     now = utc_now()
     event = incident.event
     return HistoryRecord(
@@ -38,17 +39,17 @@ def write_record(
         worker=worker,
         received_at=event.received_at,
         finished_at=now,
-        timings=_timings(incident, now, acted),
+        timings=_timings(incident, now, acted, diagnose_seconds),
         notes=notes,
     )
 
 
-def _timings(incident: Incident, now: datetime, acted: Acted | None) -> dict[str, float]:
+def _timings(incident: Incident, now: datetime, acted: Acted | None, diagnose_seconds: float) -> dict[str, float]:
     received, begun = incident.event.received_at, incident.begun_at
     act = sum(outcome.duration_seconds for outcome in acted.outcomes) if acted else 0.0
     return {
         "queue": round(max(0.0, (begun - received).total_seconds()), 4),
-        "handle": round(max(0.0, (now - begun).total_seconds()), 4),
+        "diagnose": round(diagnose_seconds, 4),
         "act": round(act, 4),
         "total": round(max(0.0, (now - received).total_seconds()), 4),
     }

@@ -17,10 +17,11 @@ log = structlog.get_logger()
 
 
 class Heartbeat:
-    """Beats each third of the lease; says at once which incidents are lost.
+    """Beats each third of the lease; says at once which incidents are lost (id to the fence that is lost).
 
     A worker that cannot reach the store is fenced by its own monotonic clock before its leases end, since
-    the server's clock may run on while nobody answers.
+    the server's clock may run on while nobody answers. So the thread also wakes when a lease is nearly over, and
+    a beat may never take as long as that.
     """
 
     def __init__(
@@ -28,7 +29,7 @@ class Heartbeat:
         keeper: LeaseKeeper,
         worker: str,
         lease_seconds: float,
-        lost: Callable[[set[str]], None],
+        lost: Callable[[Mapping[str, str]], None],
         health_file: Path | None = None,
     ) -> None:
         self._keeper = keeper
@@ -59,11 +60,14 @@ class Heartbeat:
         """Keep a lease that was given at `claimed_at` (monotonic, taken before the claim was sent)."""
         with self._lock:
             self._held[event_id] = (fence, claimed_at + self._lease)
+        if time.monotonic() - claimed_at > self._lease / 3:
+            self._wake.set()  # the answer took long, so the next beat is due already
 
-    def drop(self, event_id: str) -> None:
-        """Keep it no longer."""
+    def drop(self, event_id: str, fence: str) -> None:
+        """Keep it no longer, unless it was claimed anew meanwhile."""
         with self._lock:
-            self._held.pop(event_id, None)
+            if event_id in self._held and self._held[event_id][0] == fence:
+                del self._held[event_id]
 
     def held(self) -> int:
         """Return how many leases are kept."""
@@ -71,38 +75,41 @@ class Heartbeat:
             return len(self._held)
 
     def _run(self) -> None:
-        pause = min(self._lease / 3, 10.0)
         while not self._stopping:
-            self._beat()
+            answered = self._beat()
+            pause = min(self._lease / 3, 10.0) if answered else min(self._lease / 10, 1.0)
             self._wake.wait(pause)
+            self._wake.clear()
 
-    def _beat(self) -> None:
+    def _beat(self) -> bool:
         sent = time.monotonic()
         with self._lock:
             held = {event_id: fence for event_id, (fence, _) in self._held.items()}
         try:
-            lost = self._keeper.beat(self._worker, {**self.about, "in_hand": len(held)}, held)
+            answer = self._keeper.beat(self._worker, {**self.about, "in_hand": len(held)}, held)
         except Exception:  # a thread that dies silently would lose every lease
             log.exception("heartbeat.failed")
-            lost = None
-        if lost is None:
+            answer = None
+        if answer is None:
             lost = self._over(time.monotonic() + min(self._lease / 10, 2.0))
         else:
-            self._renew(held, lost, sent)
+            lost = {event_id: held[event_id] for event_id in answer}
+            self._renew(held, answer, sent)
             self._note_health()
         if lost:
             self._lost(lost)
+        return answer is not None
 
     def _renew(self, held: Mapping[str, str], lost: set[str], sent: float) -> None:
         with self._lock:
             for event_id, fence in held.items():
-                if event_id not in lost and event_id in self._held:
+                if event_id not in lost and self._held.get(event_id, ("",))[0] == fence:
                     self._held[event_id] = (fence, sent + self._lease)
 
-    def _over(self, moment: float) -> set[str]:
+    def _over(self, moment: float) -> dict[str, str]:
         """Return the incidents whose lease may have ended by `moment`."""
         with self._lock:
-            return {event_id for event_id, (_, ends) in self._held.items() if ends <= moment}
+            return {event_id: fence for event_id, (fence, ends) in self._held.items() if ends <= moment}
 
     def _note_health(self) -> None:
         if self._health_file is not None:

@@ -18,10 +18,12 @@ from agentic_worker.worker import Worker, WorkerLimits
 from settings.models import Settings
 from store import Store, StoreUnavailable
 from store.lease import LeaseKeeper
+from store.server import report_server
 
 log = structlog.get_logger()
 
 LOOK_AT_MODEL_SECONDS = 15.0
+OPEN_AGAIN_SECONDS = 1.0
 
 
 class WorkerService:
@@ -41,7 +43,6 @@ class WorkerService:
             Path(health) if health else None,
         )
         self._heartbeat.about = {"host": platform.node(), "pid": os.getpid()}
-        policy = settings.policy
         self._worker = Worker(
             self.name,
             store,
@@ -52,7 +53,6 @@ class WorkerService:
                 concurrency=settings.worker.concurrency,
                 drain_seconds=settings.queue.drain_seconds,
                 max_deliveries=settings.queue.max_deliveries,
-                budget=(policy.max_actions_per_job_per_hour, policy.max_actions_per_hour),
             ),
         )
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -64,7 +64,8 @@ class WorkerService:
     async def run(self) -> None:
         """Work until stopped. The store is waited for as long as it takes."""
         self._loop = asyncio.get_running_loop()
-        await self._open_store()
+        if not await self._open_store():
+            return
         self._heartbeat.start()
         runners = [
             SensorRunner(name, sensor, self._store, self._parts.read_fields)
@@ -82,24 +83,25 @@ class WorkerService:
                 await runner.close()
             await asyncio.to_thread(self._heartbeat.stop)
 
-    async def _open_store(self) -> None:
-        while True:
+    async def _open_store(self) -> bool:
+        """Wait for the store; False when the worker was stopped before it came."""
+        while not self._worker.stopping:
             try:
                 await self._store.open()
             except StoreUnavailable as error:
                 log.warning("store.unreachable", error=str(error))
-                await asyncio.sleep(1.0)
+                await self._worker.pause(OPEN_AGAIN_SECONDS)
             else:
                 break
-        if not self._store.server.get("append_only"):
-            log.warning(
-                "store.not_durable", advice="turn on appendonly with appendfsync always; a crash can lose events now"
-            )
+        else:
+            return False
+        report_server(self._store.server)
+        return True
 
-    def _lost(self, event_ids: set[str]) -> None:
+    def _lost(self, fences: Mapping[str, str]) -> None:
         """Called by the heartbeat's thread."""
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._worker.fence, event_ids)
+            self._loop.call_soon_threadsafe(self._worker.fence, fences)
 
     async def _watch_model(self) -> None:
         """Keep the store's note of the model server fresh, for people who look at the status."""

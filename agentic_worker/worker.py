@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
-from agentic.contracts import Deferred
+from agentic.contracts import Deferred, Parked
 from agentic.errors import Fenced, InvalidEvent
 from agentic.pipeline import Pipeline, as_memory
 from agentic.types import Event, EventStatus, HistoryRecord, RecordStatus, utc_now
 from agentic_worker.heartbeat import Heartbeat
-from store import Claimed, Store, StoredIncident
+from store import Claimed, Store, StoredIncident, StoreUnavailable
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
+CLAIM_GRACE_SECONDS = 2.0
+"""How long a stopping worker waits for the answer to its last claim; what is in it is then drained, not stranded."""
+SUSPECT_FROM = 3
+"""Delivery from which an incident may be what kills its workers; `claim.lua` says the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +36,6 @@ class WorkerLimits:
     concurrency: int = 32
     drain_seconds: float = 20.0
     max_deliveries: int = 5
-    budget: tuple[int, int] = (6, 60)
-    """Automatic actions in an hour: per job, and in all."""
 
 
 class Worker:
@@ -51,9 +56,11 @@ class Worker:
         self._heartbeat = heartbeat
         self._read = read
         self._limits = limits
-        self._in_hand: dict[str, asyncio.Task[None]] = {}
+        self._in_hand: dict[str, tuple[Claimed, asyncio.Task[None]]] = {}
         self._stopping = asyncio.Event()
         self._room = asyncio.Event()
+        self._boot = secrets.token_hex(8)
+        self._claims = itertools.count(1)
 
     def stop(self) -> None:
         """Claim no more; `run` returns when what is in hand is finished or given back."""
@@ -70,44 +77,73 @@ class Worker:
                 await self._room.wait()
                 continue
             asked_at = time.monotonic()
-            claimed = await self._store.claim(self._name, secrets.token_hex(8), free)
-            for one in claimed:
+            claimed = await self._unless_stopped(self._claim(free), grace_seconds=CLAIM_GRACE_SECONDS)
+            for one in claimed or ():
                 self._take(one, asked_at)
             if not claimed:
-                await self._idle()
+                await self._unless_stopped(self._store.wait_for_work())
         await self._drain()
         log.info("worker.stopped", worker=self._name)
 
-    def fence(self, event_ids: set[str]) -> None:
-        """Stop working on incidents that another worker holds by now."""
-        for event_id in event_ids:
-            task = self._in_hand.get(event_id)
-            if task is not None:
+    @property
+    def stopping(self) -> bool:
+        """Whether the worker was told to stop."""
+        return self._stopping.is_set()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, but not longer than until the worker is told to stop."""
+        await self._unless_stopped(asyncio.sleep(seconds))
+
+    def fence(self, fences: Mapping[str, str]) -> None:
+        """Stop working on incidents that another worker holds by now (id to the fence that is lost)."""
+        for event_id, fence in fences.items():
+            claimed, task = self._in_hand.get(event_id, (None, None))
+            if claimed is not None and task is not None and claimed.fence == fence:
                 log.warning("incident.fenced", event_id=event_id)
                 task.cancel()
 
-    async def _idle(self) -> None:
-        work = asyncio.ensure_future(self._store.wait_for_work())
+    async def _claim(self, free: int) -> list[Claimed]:
+        """Take what is due, at most one suspect at a time: whatever kills a worker takes no other suspect with it."""
+        suspects = sum(claimed.deliveries >= SUSPECT_FROM for claimed, _ in self._in_hand.values())
+        nonce = f"{self._boot}-{next(self._claims)}"
+        return await self._store.claim(self._name, nonce, free, suspects=max(0, 1 - suspects))
+
+    async def _unless_stopped(self, waited_for: Coroutine[Any, Any, T], grace_seconds: float = 0.0) -> T | None:
+        """Wait for something, or for the word to stop and the grace time after it."""
+        work = asyncio.ensure_future(waited_for)
         stop = asyncio.ensure_future(self._stopping.wait())
-        await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
-        for waiting in (work, stop):
-            waiting.cancel()
-        await asyncio.gather(work, stop, return_exceptions=True)
+        try:
+            await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if grace_seconds and not work.done():
+                await asyncio.wait({work}, timeout=grace_seconds)
+            return work.result() if work.done() else None
+        finally:
+            for waiting in (work, stop):
+                waiting.cancel()
+            await asyncio.gather(work, stop, return_exceptions=True)
 
     def _take(self, claimed: Claimed, asked_at: float) -> None:
+        _, former = self._in_hand.get(claimed.event_id, (None, None))
         self._heartbeat.hold(claimed.event_id, claimed.fence, asked_at)
-        task = asyncio.create_task(self._guarded(claimed), name=claimed.event_id)
-        self._in_hand[claimed.event_id] = task
-        task.add_done_callback(lambda _: self._let_go(claimed.event_id))
+        task = asyncio.create_task(self._guarded(claimed, former), name=claimed.event_id)
+        self._in_hand[claimed.event_id] = (claimed, task)
+        task.add_done_callback(lambda _: self._let_go(claimed, task))
 
-    def _let_go(self, event_id: str) -> None:
-        self._in_hand.pop(event_id, None)
-        self._heartbeat.drop(event_id)
+    def _let_go(self, claimed: Claimed, task: asyncio.Task[None]) -> None:
+        if self._in_hand.get(claimed.event_id, (None, None))[1] is task:
+            del self._in_hand[claimed.event_id]
+        self._heartbeat.drop(claimed.event_id, claimed.fence)
         self._room.set()
 
-    async def _guarded(self, claimed: Claimed) -> None:
-        """Own one event: whatever happens in its handling, its fate is written down here."""
+    async def _guarded(self, claimed: Claimed, former: asyncio.Task[None] | None = None) -> None:
+        """Own one event: whatever happens in its handling, its fate is written down here.
+
+        Former: this worker's own handling under a lease that it has lost; it ends before the new one begins.
+        """
         try:
+            if former is not None:
+                former.cancel()
+                await asyncio.wait({former})
             await self._handle(claimed)
         except Fenced:
             log.warning("incident.fenced", event_id=claimed.event_id)
@@ -115,6 +151,8 @@ class Worker:
             if self._stopping.is_set():
                 await self._give_back(claimed)
             raise
+        except StoreUnavailable:
+            await self._give_back(claimed)  # the store's trouble is not the event's fault
         except Exception as error:
             log.exception("incident.crashed", event_id=claimed.event_id)
             await self._try_again(claimed, error)
@@ -122,7 +160,8 @@ class Worker:
     async def _handle(self, claimed: Claimed) -> None:
         if claimed.deliveries > self._limits.max_deliveries:
             reason = f"{claimed.deliveries - 1} workers took it in hand and none finished it"
-            await self._bury(claimed, reason)
+            # Should reading the payload be what kills, the next one no longer reads it.
+            await self._bury(claimed, reason, read=claimed.deliveries == self._limits.max_deliveries + 1)
             return
         try:
             event = self._read(claimed.payload, claimed.accepted)
@@ -136,25 +175,43 @@ class Worker:
     async def _run(self, claimed: Claimed, event: Event) -> None:
         clock = time.monotonic()
         log.info("event.claimed", event_id=event.event_id, job_id=event.job_id, reported=event.status.value)
-        incident = StoredIncident(self._store, claimed, event, self._limits.budget)
+        incident = StoredIncident(self._store, claimed, event)
         ending = await self._pipeline.handle(incident)
-        if isinstance(ending, Deferred):
-            watch = event.job_id if ending.watch_job else ""
-            if not await self._store.defer(claimed.event_id, claimed.fence, ending.wait_seconds, watch_job=watch):
-                raise Fenced(claimed.event_id)
-            log.info("incident.deferred", event_id=event.event_id, wait_seconds=round(ending.wait_seconds, 1))
+        if not isinstance(ending, HistoryRecord):
+            await self._put_aside(claimed, event, ending)
             return
         if event.status is EventStatus.SUCCEEDED:
-            await self._store.recovered(event.job_id, event.event_id)
+            await self._store.recovered(event.job_id, event.event_id, claimed.fence)
         if not await self._store.finish(claimed.event_id, claimed.fence, ending, memory=as_memory(ending)):
             raise Fenced(claimed.event_id)
         log.info("incident.finished", **_summary(ending), seconds=round(time.monotonic() - clock, 4))
 
-    async def _bury(self, claimed: Claimed, reason: str) -> None:
+    async def _put_aside(self, claimed: Claimed, event: Event, why: Deferred | Parked) -> None:
+        if isinstance(why, Parked):
+            answer = await self._store.park(claimed.event_id, claimed.fence, why.plan_hash, why.within_seconds)
+            done = answer == "ok"
+            if answer == "approved":  # the word came for this very plan, in an earlier round
+                done = await self._store.defer(claimed.event_id, claimed.fence, 0)
+            told = {"waits_for": "approval", "wait_seconds": round(why.within_seconds, 1)}
+        else:
+            watch = event.job_id if why.watch_job else ""
+            done = await self._store.defer(claimed.event_id, claimed.fence, why.wait_seconds, watch_job=watch)
+            told = {"wait_seconds": round(why.wait_seconds, 1)}
+        if not done:
+            raise Fenced(claimed.event_id)
+        log.info("incident.deferred", event_id=event.event_id, **told)
+
+    async def _bury(self, claimed: Claimed, reason: str, *, read: bool = True) -> None:
         """Make a dead letter of a payload that cannot be processed; nothing of it is lost."""
-        letter = {"event_id": claimed.event_id, "reason": reason, "at": utc_now(), **_payload(claimed.payload)}
+        letter = {
+            "event_id": claimed.event_id,
+            "reason": reason,
+            "at": utc_now(),
+            "accepted": claimed.accepted,
+            **_payload(claimed.payload),
+        }
         log.error("event.dead", event_id=claimed.event_id, reason=reason)
-        record = self._dead_record(claimed, reason)
+        record = self._dead_record(claimed, reason) if read else None
         if record is None:
             await self._store.bury(claimed.event_id, claimed.fence, letter)
         else:
@@ -184,15 +241,18 @@ class Worker:
             await self._store.defer(claimed.event_id, claimed.fence, 2.0**crashes)
 
     async def _give_back(self, claimed: Claimed) -> None:
-        await self._store.defer(claimed.event_id, claimed.fence, 0, delivered=False)
-        log.info("incident.given_back", event_id=claimed.event_id)
+        try:
+            given = await self._store.release(claimed.event_id, claimed.fence)
+        except StoreUnavailable:
+            given = False  # its lease ends by itself
+        log.info("incident.given_back" if given else "incident.left", event_id=claimed.event_id)
 
     async def _drain(self) -> None:
         """Finish what is in hand within the drain time; give the rest back to other workers."""
         if not self._in_hand:
             return
         log.info("worker.draining", worker=self._name, in_hand=len(self._in_hand))
-        tasks = list(self._in_hand.values())
+        tasks = [task for _, task in self._in_hand.values()]
         _, pending = await asyncio.wait(tasks, timeout=self._limits.drain_seconds)
         for task in pending:
             task.cancel()

@@ -121,7 +121,12 @@ class Diagnostician:
             command=self._redactor.text(str(command)) if command else None,
             exit_code=exit_code if isinstance(exit_code, int) else None,
         )
-        digest = digest_log(event.log, exit_code=event.exit_code, command=event.command)
+        digest = digest_log(
+            event.log,
+            exit_code=event.exit_code,
+            command=event.command,
+            context=f"{event.job_id} {event.status}",
+        )
         job = self._settings.job_for(event.job_id)
         decision = self._rules.decide(Situation(event=event, digest=digest, job=job, menu=self._planner.menu(job)))
         if decision is None:

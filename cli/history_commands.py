@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -17,6 +19,8 @@ incidents = typer.Typer(help="What is being handled now.", invoke_without_comman
 dead = typer.Typer(help="What could not be processed.", invoke_without_command=True)
 
 Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
+LOOK_AT_MOST = 5_000
+"""Records read while leaving out what was ignored."""
 _AGO = re.compile(r"(\d+)(s|m|h|d|w)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -48,9 +52,12 @@ def list_history(
     category: Annotated[str | None, typer.Option(help="Only with this root cause, such as disk_full.")] = None,
     since: Moment = None,
     until: Moment = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also what was ignored: runs that started or succeeded, and the like.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """What happened: one record for every event, newest first."""
+    """What happened: one record for every failure, newest first."""
     if context.invoked_subcommand:
         return
     filters = {
@@ -60,13 +67,17 @@ def list_history(
         "since": _moment(since),
         "until": _moment(until),
     }
-    records = list(remote_of(context).pages("/history", "records", limit, filters))
+    if everything or status is not None:
+        records = list(remote_of(context).pages("/history", "records", limit, filters))
+    else:
+        found = remote_of(context).pages("/history", "records", LOOK_AT_MOST, filters)
+        records = list(islice((one for one in found if one["status"] != "ignored"), limit))
     if as_json:
         print_json(records)
         return
-    from cli.pages import history_table
+    from cli.pages import history_list
 
-    _table_or_nothing(records, history_table, "Nothing was handled yet that fits.")
+    _table_or_nothing(records, history_list, "Nothing was handled yet that fits.")
 
 
 @history.command("show")
@@ -195,15 +206,21 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     page.line("workers  ", str(len(workers)) if workers else ("none", "bold red"))
     for worker in workers:
         page.line(f"         {clean(worker.get('id'))}, last heard of {when(worker.get('last_seen'))}")
-    page.line("store    ", _words(now.get("store")))
-    page.line("model    ", _words(now.get("llm")))
+    page.line("store    ", _store_words(now.get("store") or {}))
+    page.line("model    ", _model_words(now.get("llm") or {}))
     page.line(f"api      version {clean(now.get('version'))}, up {seconds(now.get('uptime_seconds'))}")
 
 
-def _words(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{clean(name)} {clean(entry)}" for name, entry in value.items())
-    return clean(value)
+def _store_words(store: Mapping[str, Any]) -> str:
+    keeps = {"always": "every write synced", "everysec": "synced each second: a power cut loses one"}
+    fsync = keeps.get(str(store.get("fsync")), f"appendfsync {clean(store.get('fsync'))}")
+    keeps_what = fsync if store.get("append_only") else "no append-only file: a crash loses events"
+    return f"{clean(store.get('server', '?'))} {clean(store.get('version'))}, {keeps_what}"
+
+
+def _model_words(model: Mapping[str, Any]) -> str:
+    told = (model.get("state"), model.get("model"), model.get("base_url"), model.get("detail"), model.get("advice"))
+    return "; ".join(clean(part).rstrip(".") for part in told if part)
 
 
 def feedback(

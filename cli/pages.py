@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -80,28 +81,32 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[RenderableType]], *, k
     """Make a table; the columns in `keep` are never cut short."""
     made = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for index, column in enumerate(columns):
-        made.add_column(column, no_wrap=True, overflow="ellipsis" if index not in keep else "fold")
+        if index in keep:
+            widest = max(cell_len(str(row[index])) for row in rows) if rows else 0
+            made.add_column(column, no_wrap=True, min_width=max(widest, len(column)))
+        else:
+            made.add_column(column, overflow="fold")
     for row in rows:
         made.add_row(*row)
     return made
 
 
-def history_table(records: Sequence[Mapping[str, Any]]) -> Table:
-    """Return records as a table."""
-    rows = []
+def history_list(records: Sequence[Mapping[str, Any]]) -> Group:
+    """Return records as two lines each, so that nothing has to be cut: what and when, then why and its id."""
+    lines: list[RenderableType] = []
     for record in records:
         diagnosis = record.get("diagnosis") or {}
-        rows.append(
-            (
-                when(record.get("finished_at"))[:19],
-                clean(record.get("job_id")),
-                status_text(record.get("status")),
-                clean(diagnosis.get("category", "")),
-                clean(record.get("event_id")),
-                clean(diagnosis.get("root_cause") or record.get("reason")),
-            )
-        )
-    return table(("finished (UTC)", "job", "status", "category", "event", "cause"), rows, keep=(0, 2, 3, 4))
+        head = Text(f"{when(record.get('finished_at'))[:19]}  ")
+        head.append(f"{clean(record.get('status')):<10}  ", style=STYLES.get(str(record.get("status")), ""))
+        head.append(f"{clean(record.get('job_id'))}", style="bold")
+        head.append(f"  {clean(diagnosis.get('category', ''))}")
+        why = clean(diagnosis.get("root_cause") or record.get("reason"))
+        lines += [
+            head,
+            Padding(Text(why), (0, 0, 0, 21)),
+            Padding(Text(clean(record.get("event_id")), "dim"), (0, 0, 0, 21)),
+        ]
+    return Group(*lines)
 
 
 def incident_table(incidents: Sequence[Mapping[str, Any]]) -> Table:

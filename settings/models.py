@@ -191,6 +191,9 @@ class JobSettings(Section):
     verify: CheckSettings | None = Field(None, description="How to see that the job is well")
     playbooks: dict[Category, list[str]] = Field(default_factory=dict, description="Override the global ones")
     params: dict[str, str] = Field(default_factory=dict, description="Values of {param.NAME} for this job")
+    max_actions_per_hour: int | None = Field(
+        None, ge=0, description="Instead of policy.max_actions_per_job_per_hour for this job"
+    )
 
     def to_job(self) -> Job:
         """Turn it into the type that the core knows."""
@@ -214,6 +217,7 @@ class JobSettings(Section):
             verify=self.verify.to_check() if self.verify else None,
             playbooks={category: tuple(names) for category, names in self.playbooks.items()},
             params=self.params,
+            max_actions_per_hour=self.max_actions_per_hour,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from dataclasses import dataclass, field
@@ -11,10 +12,12 @@ from typing import Any
 from pydantic_core import from_json, to_json
 from redis import exceptions as errors
 
-from store.calls import Calls, is_passing
-from store.connect import connect, inspect_server
+from store.calls import Calls, is_passing, pause
+from store.connect import connect
+from store.durability import Confirmer
 from store.errors import BadCursor, StoreUnavailable
 from store.keys import Keys
+from store.server import inspect_server
 
 BLOCK_SECONDS = 0.5
 """Longest time an idle worker waits before it looks for due and abandoned incidents."""
@@ -56,12 +59,13 @@ class StoreBase:
         self._client = connect(url)
         self._blocking = connect(url, socket_timeout=BLOCK_SECONDS + 5)
         self._calls = Calls(self._client, self.keys)
+        self._confirmer = Confirmer(self._client)
         self.server: dict[str, Any] = {}
 
     async def open(self) -> None:
         """Load the scripts and look at the server; raises StoreUnavailable or StoreMisconfigured."""
         try:
-            self.server = await inspect_server(self._client)
+            self.server = await inspect_server(self._client, self.keys.prefix)
             await self._calls.load()
         except (errors.RedisError, OSError) as error:
             if is_passing(error):
@@ -87,12 +91,25 @@ class StoreBase:
         for command in commands:
             pipeline.execute_command(*command)
         try:
-            answers: list[Any] = await pipeline.execute()
+            answers: list[Any] = await pipeline.execute(raise_on_error=False)
+            for answer in answers:
+                if isinstance(answer, Exception):  # as it came: the client would put words before the error's code
+                    raise answer
         except (errors.RedisError, OSError) as error:
             if is_passing(error):
                 raise StoreUnavailable(f"the store does not answer: {error or type(error).__name__}") from error
             raise
         return answers
+
+    async def _read_patiently(self, *commands: tuple[Any, ...]) -> list[Any]:
+        """Read for a worker, which waits for as long as it takes."""
+        attempt = 0
+        while True:
+            try:
+                return await self._read(*commands)
+            except StoreUnavailable:
+                attempt += 1
+                await asyncio.sleep(pause(attempt))
 
     async def _ask(self, script: str, *args: str | bytes | float) -> Any:
         """Call a script for somebody who waits: raises StoreUnavailable after a short while."""

@@ -23,7 +23,8 @@ from store.keys import Keys
 log = structlog.get_logger()
 
 SCRIPT_NAMES = (
-    "enqueue", "claim", "beat", "save", "begin", "result", "defer", "recovered", "finish", "replay", "feedback", "page",
+    "enqueue", "claim", "beat", "save", "begin", "result", "defer", "park", "approve", "release", "recovered", "finish",
+    "replay", "feedback", "page",
 )  # fmt: skip
 PASSING = (
     errors.ConnectionError,
@@ -44,8 +45,10 @@ PASSING_CODES = (
     "OOM",
     "CLUSTERDOWN",
     "TRYAGAIN",
+    "UNBLOCKED",  # a blocking read, when the server became a replica
 )
 PIPELINE_LIMIT = 256
+COMPLAIN_EVERY_SECONDS = 5.0
 
 
 def is_passing(error: BaseException) -> bool:
@@ -80,6 +83,8 @@ class Calls:
         self._client = client
         self.scripts = Scripts(keys)
         self._waiting: list[_Call] = []
+        self._sent: list[_Call] = []
+        self._complained_at = -COMPLAIN_EVERY_SECONDS
         self._sender: asyncio.Task[None] | None = None
 
     async def load(self) -> None:
@@ -92,81 +97,106 @@ class Calls:
 
         Raises StoreUnavailable at the deadline. What the server refuses for good is raised as it came.
         """
-        loop = asyncio.get_running_loop()
         ends = None if deadline_seconds is None else time.monotonic() + deadline_seconds
-        call = _Call(name, args, loop.create_future(), ends)
-        self._waiting.append(call)
+        call = _Call(name, args, asyncio.get_running_loop().create_future(), ends)
+        self._put(call)
+        if deadline_seconds is None:
+            return await call.answer
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                return await call.answer
+        except TimeoutError:
+            raise StoreUnavailable(f"the store does not answer: {call.why}") from None
+
+    def command(self, name: str, *args: str | bytes | float) -> tuple[str | bytes | float, ...]:
+        """Return a script call as the plain command it is."""
+        return ("EVALSHA", self.scripts.hashes[name], 1, self.scripts.route, *args)
+
+    def _put(self, *calls: _Call) -> None:
+        self._waiting += calls
         if self._sender is None or self._sender.done():
-            self._sender = loop.create_task(self._send())
-        return await call.answer
+            self._sender = asyncio.get_running_loop().create_task(self._send())
 
     async def _send(self) -> None:
         attempt = 0
         while self._waiting:
             batch, self._waiting = self._waiting[:PIPELINE_LIMIT], self._waiting[PIPELINE_LIMIT:]
-            batch = [call for call in batch if not call.answer.done()]
-            if not batch:
+            self._sent = [call for call in batch if not call.answer.done()]
+            if not self._sent:
                 continue
-            failure = await self._try(batch)
+            failure = await self._try(self._sent)
             if failure is None:
                 attempt = 0
                 continue
-            unanswered = [call for call in batch if not call.answer.done()]
-            if isinstance(failure, errors.NoScriptError):
-                failure = await self._reload()
-            self._waiting = [call for call in unanswered if not call.expire(failure)] + self._waiting
-            if failure is not None:
-                attempt += 1
-                if attempt in (1, 10) or attempt % 100 == 0:
-                    log.warning("store.unreachable", attempt=attempt, error=str(failure) or type(failure).__name__)
-                await asyncio.sleep(min(0.02 * 2 ** min(attempt, 6), 1.0) * random.uniform(0.5, 1.0))  # noqa: S311
+            attempt += 1
+            self._complain(failure)
+            self._waiting = [call for call in self._sent if not call.expire(failure)] + self._waiting
+            await asyncio.sleep(pause(attempt))
 
     async def _try(self, batch: list[_Call]) -> Exception | None:
-        """Send a batch; settle what was answered, and return the error for which the rest is to be repeated."""
+        """Send a batch; settle what was answered, and return the error for which all of it is to be repeated."""
         pipeline = self._client.pipeline(transaction=False)
         for call in batch:
-            pipeline.execute_command("EVALSHA", self.scripts.hashes[call.name], 1, self.scripts.route, *call.args)
+            pipeline.execute_command(*self.command(call.name, *call.args))
         try:
             answers = await pipeline.execute(raise_on_error=False)
-        except (errors.RedisError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever
             if is_passing(error):
                 return error
             for call in batch:
                 call.settle(error)
             return None
-        failure: Exception | None = None
+        if any(isinstance(answer, errors.NoScriptError) for answer in answers):
+            await self._reload()
         for call, answer in zip(batch, answers, strict=True):
             if isinstance(answer, Exception) and is_passing(answer):
-                failure = answer
+                self._later(call, answer)
             else:
                 call.settle(answer)
-        return failure
+        return None
 
-    async def _reload(self) -> Exception | None:
+    def _later(self, call: _Call, failure: Exception) -> None:
+        """Repeat one call that was refused, without holding up those that pass (a full store still finishes)."""
+        call.refusals += 1
+        if isinstance(failure, errors.NoScriptError) and call.refusals == 1:
+            self._waiting.append(call)
+            return
+        self._complain(failure)
+        if not call.expire(failure):
+            asyncio.get_running_loop().call_later(pause(call.refusals), self._put, call)
+
+    async def _reload(self) -> None:
         try:
             await self.load()
         except (errors.RedisError, OSError) as error:
-            return error
-        return None
+            self._complain(error)  # the calls are repeated, and with them this
+
+    def _complain(self, failure: Exception) -> None:
+        """Say that something is wrong, though not for every call of every second of it."""
+        if time.monotonic() - self._complained_at > COMPLAIN_EVERY_SECONDS:
+            self._complained_at = time.monotonic()
+            log.warning("store.unreachable", error=str(failure) or type(failure).__name__)
 
     async def close(self) -> None:
         """Give up on whatever is still unanswered."""
         if self._sender is not None and not self._sender.done():
             self._sender.cancel()
             await asyncio.gather(self._sender, return_exceptions=True)
-        for call in self._waiting:
+        for call in (*self._sent, *self._waiting):
             call.settle(StoreUnavailable("the program is stopping"))
 
 
 class _Call:
     """One script call on its way."""
 
-    __slots__ = ("answer", "args", "ends", "name")
+    __slots__ = ("answer", "args", "ends", "name", "refusals", "why")
 
     def __init__(
         self, name: str, args: tuple[str | bytes | float, ...], answer: asyncio.Future[Any], ends: float | None
     ) -> None:
         self.name, self.args, self.answer, self.ends = name, args, answer, ends
+        self.refusals = 0
+        self.why = "nothing came within the time"
 
     def settle(self, answer: Any) -> None:
         if self.answer.done():  # whoever asked has gone away
@@ -176,11 +206,17 @@ class _Call:
         else:
             self.answer.set_result(answer)
 
-    def expire(self, failure: Exception | None) -> bool:
-        """Settle a call whose time is over; say whether it was."""
+    def expire(self, failure: Exception) -> bool:
+        """Settle a call whose time is over; say whether nobody waits for it any more."""
         if self.answer.done():
             return True
-        if failure is None or self.ends is None or time.monotonic() < self.ends:
+        self.why = str(failure) or type(failure).__name__
+        if self.ends is None or time.monotonic() < self.ends:
             return False
-        self.settle(StoreUnavailable(f"the store does not answer: {failure or type(failure).__name__}"))
+        self.settle(StoreUnavailable(f"the store does not answer: {self.why}"))
         return True
+
+
+def pause(attempt: int) -> float:
+    """Return how long to wait before a repeat: longer each time, with jitter."""
+    return float(min(0.02 * 2 ** min(attempt, 6), 1.0)) * random.uniform(0.5, 1.0)  # noqa: S311

@@ -10,11 +10,9 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 from redis.retry import Retry as BlockingRetry
 
 from agentic.errors import ConfigError
-from store.errors import StoreMisconfigured
 
 SOCKET_TIMEOUT_SECONDS = 5.0
 _OPTIONS: dict[str, Any] = {"socket_connect_timeout": 5.0, "health_check_interval": 0, "protocol": 2}
@@ -37,9 +35,10 @@ def connect(url: str, *, socket_timeout: float = SOCKET_TIMEOUT_SECONDS) -> Redi
         raise ConfigError(f"redis.url: {error} (got {_without_password(url)!r})") from error
 
 
-def connect_blocking(url: str) -> redis.Redis:
-    """Return a client for a thread; same URLs, same rules."""
-    options = {**_OPTIONS, "socket_timeout": SOCKET_TIMEOUT_SECONDS, "retry": BlockingRetry(NoBackoff(), 0)}
+def connect_blocking(url: str, *, timeout_seconds: float = SOCKET_TIMEOUT_SECONDS) -> redis.Redis:
+    """Return a client for a thread; same URLs, same rules. The time holds for connecting and for each answer."""
+    options = {**_OPTIONS, "socket_timeout": timeout_seconds, "retry": BlockingRetry(NoBackoff(), 0)}
+    options["socket_connect_timeout"] = timeout_seconds
     client: redis.Redis
     if "+sentinel://" in url:
         client = _through_sentinel(url, options, redis.Sentinel)
@@ -71,32 +70,3 @@ def _through_sentinel(url: str, options: dict[str, Any], kind: Any) -> Any:
 def _without_password(url: str) -> str:
     parts = urlsplit(url)
     return url.replace(f":{parts.password}@", ":…@") if parts.password else url
-
-
-async def inspect_server(client: Redis) -> dict[str, Any]:
-    """Return what matters about the server: name, version, how it persists; raises StoreMisconfigured.
-
-    A policy that evicts keys could drop the queue, so it is refused. Missing rights to look are not an error.
-    """
-    info = await client.info("server")
-    memory = await client.info("memory")
-    persistence = await client.info("persistence")
-    found: dict[str, Any] = {
-        "server": info.get("server_name", "redis"),
-        "version": str(info.get("valkey_version") or info.get("redis_version", "?")),
-        "append_only": bool(persistence.get("aof_enabled")),
-        "eviction": memory.get("maxmemory_policy", "?"),
-    }
-    try:
-        found["fsync"] = (await client.config_get("appendfsync")).get("appendfsync")
-    except RedisError:
-        found["fsync"] = None  # CONFIG is often forbidden to ordinary users
-    if str(found["eviction"]).startswith("allkeys"):
-        raise StoreMisconfigured(
-            f"the store evicts keys when memory is full (maxmemory-policy {found['eviction']}), "
-            "which would lose events; set it to noeviction"
-        )
-    major = int(str(info.get("redis_version", "7")).split(".")[0])
-    if major < 7:
-        raise StoreMisconfigured(f"{found['server']} {found['version']} is too old; Redis 7.0 or Valkey 8 is needed")
-    return found

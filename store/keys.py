@@ -17,6 +17,7 @@ class Keys:
         "dead": "list: payloads that could not be processed, with the reason, oldest first",
         "leases": "zset: incident in hand -> end of its lease (ms, the server's clock)",
         "delayed": "zset: incident put aside -> when it is due (ms)",
+        "waiting": "zset: incident that waits for a person -> when the question expires (ms)",
         "open": "zset: incident without a record yet -> when it was received (ms)",
         "claims": "hash: worker -> its last claim, which makes a claim repeatable",
         "fence": "string: highest fence given so far",

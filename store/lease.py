@@ -9,7 +9,7 @@ from redis import exceptions as errors
 
 from store.base import dumps
 from store.calls import Scripts, is_passing
-from store.connect import connect_blocking
+from store.connect import SOCKET_TIMEOUT_SECONDS, connect_blocking
 from store.keys import Keys
 
 
@@ -18,9 +18,12 @@ class LeaseKeeper:
 
     def __init__(self, url: str, prefix: str, lease_ms: int) -> None:
         keys = Keys(prefix)
-        self._client = connect_blocking(url)
+        # A beat that hangs must end early enough for the worker to be fenced before its leases end.
+        timeout_seconds = min(SOCKET_TIMEOUT_SECONDS, max(0.2, lease_ms / 8000))
+        self._client = connect_blocking(url, timeout_seconds=timeout_seconds)
         self._scripts = Scripts(keys)
         self._workers, self._worker_info = keys.single("workers"), keys.single("worker-info")
+        self._claims = keys.single("claims")
         self._lease_ms = lease_ms
 
     def beat(self, worker: str, about: Mapping[str, Any], held: Mapping[str, str]) -> set[str] | None:
@@ -53,6 +56,7 @@ class LeaseKeeper:
         try:
             self._client.zrem(self._workers, worker)
             self._client.hdel(self._worker_info, worker)
+            self._client.hdel(self._claims, worker)
         except (errors.RedisError, OSError):
             return  # it fades from the list by itself
 

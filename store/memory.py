@@ -19,7 +19,7 @@ class MemoryStore(StoreBase, Memory):
         """
         if not digest.signature:
             return ()
-        remembered, taught = await self._read(
+        remembered, taught = await self._read_patiently(
             ("LRANGE", self.keys.of("memory", digest.signature), 0, -1),
             ("LRANGE", self.keys.of("lessons", digest.signature), 0, -1),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import secrets
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -18,11 +19,12 @@ class OperationsStore(StoreBase):
     async def status(self) -> dict[str, Any]:
         """Return the state of the queue, incidents in hand, workers, the store and the model."""
         single = self.keys.single
-        waiting, oldest, in_hand, delayed, dead, records, workers, about, paused, llm = await self._read(
+        waiting, oldest, in_hand, delayed, waits, dead, records, workers, about, paused, llm = await self._read(
             ("LLEN", single("events")),
             ("ZRANGE", single("open"), 0, 0, "WITHSCORES"),
             ("ZCARD", single("leases")),
             ("ZCARD", single("delayed")),
+            ("ZCARD", single("waiting")),
             ("LLEN", single("dead")),
             ("LLEN", single("history")),
             ("ZREVRANGE", single("workers"), 0, 99, "WITHSCORES"),
@@ -38,6 +40,7 @@ class OperationsStore(StoreBase):
             "oldest_age_seconds": round(age, 3),
             "in_flight": in_hand,
             "delayed": delayed,
+            "waiting": waits,
             "dead": dead,
             "history_length": records,
             "paused": _strings(paused) or None,
@@ -68,14 +71,16 @@ class OperationsStore(StoreBase):
         return Page(letters, to_cursor(offset + limit) if len(newest_first) > limit else None)
 
     async def replay(self, event_id: str) -> bool:
-        """Bring a dead letter back into the queue once; False when there is none of that id."""
+        """Bring a dead letter back into the queue once; False when there is none of that id, or it is handled now."""
         [raw] = await self._read(("LRANGE", self.keys.single("dead"), 0, -1))
         for letter in reversed(raw):
             content = loads(letter)
             if content["event_id"] == event_id:
                 payload = base64.b64decode(content["payload_base64"]) if "payload_base64" in content else None
                 body = payload if payload is not None else content["payload"].encode()
-                return bool(await self._ask("replay", letter, event_id, body) == b"ok")
+                accepted = int(bool(content.get("accepted")))
+                answer = await self._ask("replay", letter, event_id, body, accepted, secrets.token_hex(8))
+                return bool(answer == b"ok")
         return False
 
     async def pause(self, by: str, reason: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import secrets
 from collections.abc import Mapping, Sequence
@@ -49,6 +50,7 @@ class QueueStore(StoreBase):
         super().__init__(*args, **options)
         self._entering: list[tuple[str, bytes, asyncio.Future[Enqueued]]] = []
         self._doorman: asyncio.Task[None] | None = None
+        self._saves = itertools.count(1)
 
     async def enqueue(self, event_id: str, raw: bytes) -> Enqueued:
         """Put an event on the queue; requests in flight together share one round trip."""
@@ -91,12 +93,14 @@ class QueueStore(StoreBase):
         seconds = round(waiting * seconds_per_record * 0.1 * random.uniform(0.8, 1.2))  # noqa: S311
         return max(1, min(300, seconds))
 
-    async def claim(self, worker: str, nonce: str, most: int) -> list[Claimed]:
+    async def claim(self, worker: str, nonce: str, most: int, *, suspects: int = 1) -> list[Claimed]:
         """Take up to `most` incidents: due ones, abandoned ones, then waiting events.
 
-        The same nonce is answered with the same incidents, so a lost reply loses nothing.
+        The same nonce is answered with the same incidents, so a lost reply loses nothing. Nonces that end in a
+        number after a dash count up: one that arrives after its successor takes nothing. At most `suspects` of
+        the incidents were lost by two workers before.
         """
-        answer = await self._calls("claim", worker, nonce, self.limits.lease_ms, most)
+        answer = await self._calls("claim", worker, nonce, self.limits.lease_ms, most, suspects)
         fence = answer[0].decode()
         return [
             Claimed(
@@ -128,16 +132,19 @@ class QueueStore(StoreBase):
     async def save(self, event_id: str, fence: str, progress: Mapping[str, Any]) -> bool:
         """Store what has been worked out; False when another worker holds the incident."""
         flat = [part for name, value in progress.items() for part in (name, dumps(value))]
-        return bool(await self._calls("save", event_id, fence, *flat) == b"ok")
+        return bool(await self._calls("save", event_id, fence, next(self._saves), *flat) == b"ok")
 
-    async def defer(
-        self, event_id: str, fence: str, wait_seconds: float, *, watch_job: str = "", delivered: bool = True
-    ) -> bool:
+    async def defer(self, event_id: str, fence: str, wait_seconds: float, *, watch_job: str = "") -> bool:
         """Put an incident aside; False when another worker holds it."""
-        answer = await self._calls(
-            "defer", event_id, fence, max(0, int(wait_seconds * 1000)), watch_job, int(delivered)
-        )
+        answer = await self._calls("defer", event_id, fence, max(0, int(wait_seconds * 1000)), watch_job)
         return bool(answer == b"ok")
+
+    async def release(self, event_id: str, fence: str) -> bool:
+        """Give an incident back unfinished, as if it had not been delivered; False when another worker holds it.
+
+        Raises StoreUnavailable: a worker that stops does not wait for ever, and the lease ends by itself.
+        """
+        return bool(await self._ask("release", event_id, fence) == b"ok")
 
     async def finish(
         self,
@@ -190,6 +197,9 @@ class QueueStore(StoreBase):
         )  # fmt: skip
         return bool(answer in (b"ok", b"already"))
 
-    async def recovered(self, job_id: str, event_id: str) -> list[str]:
-        """Tell the incidents that wait for the job to be well; return their ids."""
-        return [told.decode() for told in await self._calls("recovered", job_id, event_id)]
+    async def recovered(self, job_id: str, event_id: str, fence: str) -> list[str]:
+        """Tell the incidents that wait for the job to be well; return their ids.
+
+        Only the worker that holds the success may tell it.
+        """
+        return [told.decode() for told in await self._calls("recovered", job_id, event_id, fence)]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\n]")
+_ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\n\ud800-\udfff]")
 _ESCAPE = re.compile(
     r"\x1b\[[0-?]{0,64}[ -/]{0,16}[@-~]"  # CSI: colours, cursor movement
     r"|\x1b[\]PX^_][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)?"  # OSC and the other strings: titles, links
     r"|\x1b[ -/]{0,4}[0-~]?"
     r"|\x9b[0-?]{0,64}[ -/]{0,16}[@-~]"
 )
-_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _OVERSTRIKE = re.compile(".\x08")
 
 
@@ -42,7 +42,14 @@ def clean_line(line: str) -> str:
         line = _after_carriage_returns(line)
     if "\x08" in line:
         line = _OVERSTRIKE.sub("", line)
-    return _CONTROL.sub(lambda m: " " if m[0] == "\n" else "", line)
+    return _CONTROL.sub(_instead, line)
+
+
+def _instead(match: re.Match[str]) -> str:
+    if match[0] == "\n":
+        return " "
+    # Half a surrogate pair cannot be written as UTF-8.
+    return "\ufffd" if "\ud800" <= match[0] <= "\udfff" else ""
 
 
 def _after_carriage_returns(line: str) -> str:

@@ -4,67 +4,66 @@ What tells causes apart (HTTP and SQL states, errno, vendor codes) is kept. All 
 masking is linear in the length of the line.
 """
 
+# ruff: noqa: E501  a pattern is read whole
+
 from __future__ import annotations
 
 import re
+
+from agentic.words import words
 
 _LONGEST = 600
 
 _PREFIXES = re.compile(
     r"^(?:"
-    r"\[?(?:[a-z]+ )?\d{4}[-/.]\d\d[-/.]\d\d[T _]\d\d[:.]\d\d(?:[:.]\d\d)?(?:[.,:]\d+)?(?: ?(?:Z|UTC|[A-Z]{3,4}|[+-]\d\d:?\d\d))?\]?"
+    r"\[?(?:[a-z]+ )?\d{4}[-/.]\d\d[-/.]\d\d[T _]\d\d[:.]\d\d(?:[:.]\d\d)?(?:[.,:]\d+)?(?: ?(?:Z|UTC|GMT|[A-Z]{1,3}[SD]?T\b|[+-]\d\d:?\d\d))?\]?"
     r"|\[?\d\d?/(?:[A-Z][a-z]{2}|\d\d)/\d{2,4}[: ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:Z|[+-]\d{4}))?\]?"
-    r"|(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} [ \d]\d(?: \d{4})? \d\d:\d\d:\d\d(?:[.,]\d+)?(?: \d{4})?"
+    r"|(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} [ \d]\d(?: \d{4})? \d\d:\d\d:\d\d(?:[.,]\d+)?(?: \d{4})?(?: [\w.-]{1,64}(?= [\w./()-]{1,64}(?:\[\d+\])?: ))?"
     r"|\[?\d\d:\d\d:\d\d(?:[.,]\d+)?Z?\]?"
     r"|\d{6} \d{6} \d+"
     r"|\[ *\d+\.\d{3,}\]"
     r"|[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+"
     r"|\d{10,13}(?:\.\d+)?"
+    r"|(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL) +\[[^\]]{1,80}\] "
     r"|[\w.-]{1,40} {0,20}\| "
     r"|#\d+ (?:\d+\.\d+ )?"
     r"|\d+(?:\.\d+)? ?m?s(?:ec)? \|"
     r")[\s:\-|]*"
 )
-_MASKS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"\b(?:[a-z][a-z0-9+.-]{1,20}):/{2,3}[^\s\"'<>)\],;]{1,300}", re.IGNORECASE), "<url>"),
-    (re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}"), "<address>"),
-    (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?(?:/\d{1,2})?\b"), "<host>"),
-    (re.compile(r"\[?\b(?:[0-9a-f]{0,4}:){3,7}[0-9a-f]{0,4}\b(?:\]:\d{1,5})?", re.IGNORECASE), "<host>"),
-    (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
-    (re.compile(r"\b(?:0x)?(?=[a-f]{0,40}\d)[0-9a-f]{8,128}\b|\b0x[0-9a-f]{1,16}\b", re.IGNORECASE), "<id>"),
-    (
-        re.compile(
-            r"\b(?=[a-z0-9-]*[a-z])[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){1,6}"
-            r"(?:\.svc|\.local|\.internal|\.com|\.net|\.org|\.io|\.dev|\.cloud|\.example|\.test|\.de|\.fr|\.eu|\.uk|\.us|\.cn|\.lan|\.corp|\.home|\.intra|\.invalid)"
-            r"(?:\.[a-z]{2,10})?(?::\d{1,5})?\b"
-            r"|\b[a-z0-9_-]{1,63}\.(?:com|net|org|io|dev|cloud|local|internal|lan|test|example|invalid|corp|svc)(?::\d{1,5})?\b",
-            re.IGNORECASE,
-        ),
-        "<host>",
-    ),
-    (
-        re.compile(
-            r"\b(host(?:name)?:?|server|node|machine|resolve|connect(?:ing|ion)? to|lookup|from|peer|agent)"
-            r"(?:(?: host(?:name)?)?[ =:]+)[\"'(<\[]?(?:[\w-]{0,60}\d[\w-]{0,60}|[\w-]{1,60}(?=:\d{2,5}\b))",
-            re.IGNORECASE,
-        ),
-        r"\1 <host>",
-    ),
-    (re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?Z?)?"), "<time>"),
-    (re.compile(r"\b\d{1,2}:\d\d:\d\d(?:[.,]\d+)?\b"), "<time>"),
+_TOKEN = re.compile(r"[^\s\"'`()\[\]{}<>,;=|]+")
+_WORD = re.compile(r"[A-Za-z0-9_#%-]+")
+_NAMED_HOST = re.compile(
+    r"\b(host(?: ?name)?|lookup|resolve)([ :=\"'(]{1,4})[\w-]{1,63}(?=[\s\"',:;)]|$)", re.IGNORECASE
 )
-_CODES = re.compile(
-    r"\b(?:[A-Z]{2,10}-\d{3,6}"
-    r"|(?:errno|error|err|code|status|status code|exit code|exit status|exitcode|http(?:/\d(?:\.\d)?)?|sqlstate|state|rc|returned|signal)"
-    r"[ :=#]{0,3}[\[(\"']?-?\d{1,5}\b"
-    r"|(?:TS|CS|E|W|C|LNK|MSB|NU|CA)\d{3,5}\b"
-    r"|0[A-Z0-9]{4}\b|[0-9][0-9A-Z]P\d\d\b)",
+_FROM_HOST = re.compile(
+    r"\b(getaddrinfo for |r?host=|from (?=\S{1,80} \(|[\d.]{7,15}\b|(?:[\w-]+\.){1,6}[\w-]+ port))[\w.:-]{1,100}",
     re.IGNORECASE,
 )
-_WITH_DIGIT = re.compile(r"[A-Za-z0-9_#-]*[0-9][A-Za-z0-9_#%-]*")
+_PORT = re.compile(r":\d{1,5}$")
+_HOST_ENDINGS = words(
+    ".com .net .org .io .dev .cloud .local .internal .lan .test .example .invalid .corp .svc .home .intra "
+    ".de .fr .eu .uk .us .cn .jp .br .ru .in .ca .au .ch .nl .es .it .se .pl"
+)
+_VENDOR_CODE = re.compile(
+    r"(?:[A-Z]{2,10}-\d{3,6}|(?:TS|CS|C|E|LNK|MSB|NU|CA|DPY|SQL)\d{3,5}[A-Z]?|\d{2}(?:[A-Z][A-Z0-9]{2}|\d[A-Z]\d|\d\d[A-Z])|HTTP/\d(?:\.\d)?|GLIBC_[\d.]+):?"
+)
+_SHORT_NUMBER = re.compile(r"-?\d{1,5}[.:]?")
+_CODE_WORDS = words("errno error err code status http http/1.1 http/2 sqlstate state rc returned signal")
+_REDACTED = re.compile(r"\[(REDACTED:[a-z_-]{1,40}):[0-9a-f]{4}\]")
+_DIGIT = re.compile("[0-9]")
+_RUNS = re.compile(r"(?:<n>[./:,+-]{0,2}){2,}")
+_DATE_WORDS = re.compile(
+    r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},? +(?:<n> +)?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\b"
+)
+_NAMED_USER = re.compile(
+    r"\b(user|login|account|password for)([ =]{1,2}[\"']?)([A-Za-z0-9][\w.$-]{0,60})(?=[\s\"',:;@\])]|$)",
+    re.IGNORECASE,
+)
+_NOT_USERS = words(
+    "invalid name names is was has does not unknown does doesn id not-found must may cannot can and or in to the of"
+)
 _SPACES = re.compile(r"\s+")
 _DIGITS = {ord(digit): "0" for digit in "123456789"}
-_KEPT = "\x01"
 
 
 def strip_prefixes(line: str) -> str:
@@ -85,20 +84,60 @@ def shape(line: str) -> str:
 def mask(line: str) -> str:
     """Return the template of a line."""
     line = strip_prefixes(line[:_LONGEST]).strip()
-    for pattern, replacement in _MASKS:
-        line = pattern.sub(replacement, line)
-    line = _mask_numbers(line)
+    if "[REDACTED:" in line:
+        line = _REDACTED.sub(r"[\1]", line)
+    line = _NAMED_HOST.sub(r"\1\2<host>", line)
+    line = _NAMED_USER.sub(lambda m: m[0] if m[3].lower() in _NOT_USERS else f"{m[1]}{m[2]}<user>", line)
+    line = _FROM_HOST.sub(r"\1<host>", line)
+    line = _TOKEN.sub(_mask_token, line)
+    if "<n>" in line:
+        line = line.replace("<host> ()", "<host> (<host>)")  # no reverse name: the same message all the same
+        line = _DATE_WORDS.sub("<time>", _RUNS.sub("<n>", line))
     return _SPACES.sub(" ", line)
 
 
-def _mask_numbers(line: str) -> str:
-    """Mask every word with a digit in it, except the codes that name a cause."""
-    codes = [match[0] for match in _CODES.finditer(line)]
-    if not codes:
-        return _WITH_DIGIT.sub("<n>", line)
-    line = _CODES.sub(_KEPT, line)
-    parts = _WITH_DIGIT.sub("<n>", line).split(_KEPT)
-    kept = [parts[0]]
-    for code, part in zip(codes, parts[1:], strict=False):
-        kept += (code, part)
-    return "".join(kept)
+def _mask_token(match: re.Match[str]) -> str:
+    token = match[0]
+    if token.isalpha():
+        return token
+    if "://" in token:
+        return "<url>"
+    if "@" in token[1:-1]:
+        return "<address>"
+    bare = _PORT.sub("", token.rstrip(".:"))
+    if _is_host(bare, token):
+        return "<host>"
+    if not _DIGIT.search(token):
+        return token
+    if _VENDOR_CODE.fullmatch(token) or (_SHORT_NUMBER.fullmatch(token) and _follows_code_word(match)):
+        return token
+    return _WORD.sub(_mask_word, token)
+
+
+def _is_host(bare: str, token: str) -> bool:
+    """Say whether a token is an address, or a name with a port or a well-known ending."""
+    if "/" in bare or not bare:
+        return False
+    labels = bare.split(".")
+    if len(labels) == 4 and all(label.isdigit() for label in labels):
+        return True
+    if bare.count(":") >= 3 and all(ch in "0123456789abcdefABCDEF:." for ch in bare):
+        return True
+    if bare.lower().endswith(_HOST_ENDINGS) and len(labels) > 1:
+        return True
+    # A long dotted name with a digit in it and no capital is a machine's name, not a class or a file.
+    if len(labels) > 2 and labels[-1].isalpha() and bare.islower() and _DIGIT.search(bare) and "_" not in bare:
+        return True
+    return (
+        len(bare) < len(token.rstrip(".:")) and bare.replace("-", "").replace(".", "").isalnum() and not bare.isdigit()
+    )
+
+
+def _follows_code_word(match: re.Match[str]) -> bool:
+    before = match.string[max(0, match.start() - 16) : match.start()].rstrip(" :=#[(\"'").lower()
+    return before.endswith(_CODE_WORDS)
+
+
+def _mask_word(match: re.Match[str]) -> str:
+    word = match[0]
+    return "<n>" if _DIGIT.search(word) else word

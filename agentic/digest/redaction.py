@@ -21,9 +21,7 @@ from agentic.errors import ConfigError
 _CHUNK = 1 << 20
 _PEM_BEGIN = re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d")
 _PEM_END = re.compile(r"-----END (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----|Private-MAC:")
-_PEM_INLINE = re.compile(
-    r"(-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----)([^\n-]+)(-----END|\Z|(?=[\"'\n]))"
-)
+_PEM_INLINE = re.compile(r"(-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----)([^\n-]+)(-----END|\Z|(?=[\"'\n]))")
 _PEM_BODY = re.compile(r"[A-Za-z0-9+/=]+\s*$")
 _PEM_LONGEST = 400
 _MARK = re.compile(rb"\[REDACTED:[a-z0-9_\-]{1,40}:[0-9a-f]{4}\]")
@@ -37,7 +35,7 @@ class Redactor:
     whole match is the secret. `key` makes the four hex digits useless to who wants to guess a secret from them.
     """
 
-    def __init__(self, patterns: Mapping[str, str] = {}, key: bytes = b"") -> None:  # noqa: B006
+    def __init__(self, patterns: Mapping[str, str] = {}, key: bytes = b"") -> None:
         self._key = key[:64]
         self._forms = FORMS + tuple(_own_form(kind, pattern) for kind, pattern in patterns.items())
         self._compiled = [re2.compile(form.pattern.encode(), _options()) for form in self._forms]
@@ -189,7 +187,7 @@ def _own_form(kind: str, pattern: str) -> SecretForm:
 def _secret_group(compiled: Any) -> int:
     """Return the number of the group that holds the secret."""
     named = {_as_text(name): number for name, number in compiled.groupindex.items()}
-    return named.get("s", 1 if compiled.groups else 0)
+    return int(named.get("s", 1 if compiled.groups else 0))
 
 
 def _as_text(name: Any) -> str:

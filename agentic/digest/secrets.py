@@ -5,16 +5,20 @@ a row with a `check` matches a place where a secret may stand, and the check loo
 No pattern may match a line break, so that line numbers never move.
 """
 
+# ruff: noqa: E501  a pattern is read whole
+
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from agentic.words import words
+
 _LONG = r"(?:password|passwd|passphrase|passcode|passwort|kennwort|contrase[ñn]a|senha|mot_?de_?passe)"
-_TOKEN = (
+_KEY_WORD = (
     r"(?:secret|token|bearer|credentials?|api_?keys?|[a-z]*secret_?(?:access_?)?key|access_?key(?:_?secret)?|"
     r"account_?key|private_?key|shared_?(?:access_?)?key|encryption_?key|signing_?key|master_?key|license_?key|"
-    r"auth_?key|client_?secret|webhook(?:_?url)?|connection_?string|session_?id|csrf_?token|x-api-key|api-key|"
+    r"auth_?key|client_?secret|webhook(?:_?url)?|connection_?string|csrf_?token|x-api-key|api-key|"
     r"private-token|x-auth-token|x-vault-token|x-amz-security-token|sig|otp|hmac)"
 )
 # A name may carry a prefix (DB_, spring.datasource., ansible_ssh_) and a number behind it.
@@ -25,15 +29,18 @@ _QUOTE = r"(?:\\*[\"'])"
 _BARE = r"[^\s\"'\\;&<>|]"
 
 PASSWORD_NAME = rf"(?i){_PASSWORD}"
-TOKEN_NAME = rf"(?i){_PREFIX}{_TOKEN}[0-9]?"
+TOKEN_NAME = rf"(?i){_PREFIX}{_KEY_WORD}[0-9]?"
 
 _PLACEHOLDERS = frozenset(
-    "yes no true false null none nil undefined empty unset set missing required optional incorrect invalid wrong "
-    "expired expires revoked rejected accepted denied failed failure ok valid mismatch changed unchanged not found "
-    "is was has for from with and or the a an on in of to at error unknown unauthorized forbidden unexpected "
-    "authentication authorization auth password passwd token secret key credentials credential user username prompt "
-    "string str int bool object bytes hidden masked redacted removed filtered omitted default anonymous "
-    "refresh refreshed created deleted updated loaded reading read using used stdin file env environment".split()
+    words(
+        "yes no true false null none nil undefined empty unset set missing required optional incorrect "
+        "invalid wrong expired expires revoked rejected accepted denied failed failure ok valid mismatch "
+        "changed unchanged not found is was has for from with and or the a an on in of to at error unknown "
+        "unauthorized forbidden unexpected authentication authorization auth password passwd token secret key "
+        "credentials credential user username prompt string str int bool object bytes hidden masked redacted "
+        "removed filtered omitted default anonymous refresh refreshed created deleted updated loaded reading "
+        "read using used stdin file env environment"
+    )
 )
 
 
@@ -63,13 +70,11 @@ def _reads_like_a_name(value: str) -> bool:
     if value.replace(".", "").replace("-", "").replace(":", "").isdigit():
         return True
     words = value.replace("_", "-").replace(".", "-").replace("/", "-").split("-")
-    plain = sum(1 for w in words if w.isdigit() or w.isalpha() and (w.islower() or w.isupper() or w.istitle()))
+    plain = sum(1 for w in words if w.isdigit() or (w.isalpha() and (w.islower() or w.isupper() or w.istitle())))
     if len(words) > 1 and plain == len(words):
         return True
     head = value.rstrip("0123456789")
-    return (
-        len(words) == 1 and head.isalpha() and head.islower() and len(head) <= 12 and len(value) - len(head) <= 3
-    )
+    return len(words) == 1 and head.isalpha() and head.islower() and len(head) <= 12 and len(value) - len(head) <= 3
 
 
 def is_password(value: str) -> bool:
@@ -135,9 +140,7 @@ _TOKENS: tuple[SecretForm, ...] = (
         r"\b(?P<s>(?:gl(?:pat|dt|rt|ptt|ft|imt|agent|oas|cbt|soat|ffct)|GR1348941)[\-][A-Za-z0-9_\-.]{18,})",
     ),
     *_forms("bitbucket_token", r"\b(?P<s>AT(?:BB|ATT3|CTT3)[A-Za-z0-9_\-=]{24,})"),
-    *_forms(
-        "slack_token", r"\b(?P<s>xox[abceoprs]-[A-Za-z0-9\-.]{10,})", r"\b(?P<s>xapp-[0-9]-[A-Za-z0-9\-]{10,})"
-    ),
+    *_forms("slack_token", r"\b(?P<s>xox[abceoprs]-[A-Za-z0-9\-.]{10,})", r"\b(?P<s>xapp-[0-9]-[A-Za-z0-9\-]{10,})"),
     *_forms(
         "chat_webhook",
         r"(?i)https?://hooks\.[a-z0-9.\-]+/(?:services|workflows|triggers)/(?P<s>[A-Za-z0-9+/_\-]{16,})",
@@ -157,9 +160,7 @@ _TOKENS: tuple[SecretForm, ...] = (
     *_forms("azure_secret", r"\b(?P<s>[A-Za-z0-9_~.]{3}[0-9]Q~[A-Za-z0-9_~.\-]{31,34})\b"),
     *_forms("azure_sas", r"[?&]sig=(?P<s>[A-Za-z0-9%+/=]{20,})"),
     *_forms("aws_signature", r"(?i)X-Amz-(?:Signature|Security-Token|Credential)=(?P<s>[^\s&\"']{16,})"),
-    *_forms(
-        "stripe_key", r"\b(?P<s>[sr]k_(?:live|test)_[0-9A-Za-z]{10,})\b", r"\b(?P<s>whsec_[0-9A-Za-z+/=]{16,})"
-    ),
+    *_forms("stripe_key", r"\b(?P<s>[sr]k_(?:live|test)_[0-9A-Za-z]{10,})\b", r"\b(?P<s>whsec_[0-9A-Za-z+/=]{16,})"),
     *_forms("twilio_key", r"\b(?P<s>(?:SK|AC)[0-9a-f]{32})\b"),
     *_forms("sendgrid_key", r"\b(?P<s>SG\.[\w\-]{16,}\.[\w\-]{16,})"),
     *_forms("mailgun_key", r"\b(?P<s>key-[0-9a-f]{32})\b"),
@@ -247,9 +248,7 @@ _IN_CONTEXT: tuple[SecretForm, ...] = (
     SecretForm(
         "password", rf"(?i)\b{_PASSWORD}\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*\"(?P<s>[^\"\r\n\\]+)", is_password
     ),
-    SecretForm(
-        "password", rf"(?i)\b{_PASSWORD}\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*'(?P<s>[^'\r\n]+)'", is_password
-    ),
+    SecretForm("password", rf"(?i)\b{_PASSWORD}\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*'(?P<s>[^'\r\n]+)'", is_password),
     SecretForm(
         "password",
         rf"(?im)^[ \t]*(?:-[ \t]+)?{_PREFIX}(?:{_LONG}|pwd)[0-9]?[ \t]*:[ \t]+(?P<s>{_BARE}+)[ \t]*$",
@@ -276,15 +275,15 @@ _IN_CONTEXT: tuple[SecretForm, ...] = (
     SecretForm("password", r"(?i)\bpassword[ \t]+'(?P<s>[^'\r\n]+)'", is_password),
     SecretForm(
         "secret",
-        rf"(?i)\b{_PREFIX}{_TOKEN}[0-9]?\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*\"(?P<s>[^\"\r\n\\]+)",
+        rf"(?i)\b{_PREFIX}{_KEY_WORD}[0-9]?\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*\"(?P<s>[^\"\r\n\\]+)",
         looks_secret,
     ),
     SecretForm(
         "secret",
-        rf"(?i)\b{_PREFIX}{_TOKEN}[0-9]?\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*'(?P<s>[^'\r\n]+)",
+        rf"(?i)\b{_PREFIX}{_KEY_WORD}[0-9]?\\*[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\*'(?P<s>[^'\r\n]+)",
         looks_secret,
     ),
-    SecretForm("secret", rf"(?i)\b{_PREFIX}{_TOKEN}[0-9]?[ \t]?(?::=|=>|[:=])[ \t]?(?P<s>{_BARE}+)", looks_secret),
+    SecretForm("secret", rf"(?i)\b{_PREFIX}{_KEY_WORD}[0-9]?[ \t]?(?::=|=>|[:=])[ \t]?(?P<s>{_BARE}+)", looks_secret),
     SecretForm(
         "flag",
         r"(?i)(?:^|[\s\"'\[])--?(?:[a-z0-9\-]+[\-_])?(?:password|passwd|passphrase|pass|pwd|passwort)[0-9]?[= \t][ \t]*[\"']?(?P<s>[^\s\"'\-][^\s\"']*)",
@@ -316,17 +315,13 @@ _IN_CONTEXT: tuple[SecretForm, ...] = (
         r"\b(?:docker|podman|helm|az|oc|skopeo|buildah|crane|oras)\b[^\r\n|;]{0,120}?login[^\r\n|;]{0,200}?[ \t]-p[ \t]+[\"']?(?P<s>[^\s\"'\-][^\s\"']*)",
         is_password,
     ),
-    SecretForm(
-        "flag", r"\bredis-cli\b[^\r\n|;]{0,200}?[ \t]-a[ \t]+[\"']?(?P<s>[^\s\"'\-][^\s\"']*)", is_password
-    ),
+    SecretForm("flag", r"\bredis-cli\b[^\r\n|;]{0,200}?[ \t]-a[ \t]+[\"']?(?P<s>[^\s\"'\-][^\s\"']*)", is_password),
     SecretForm(
         "flag",
         r"\bldap(?:search|modify|add|delete|whoami|passwd)\b[^\r\n|;]{0,300}?[ \t]-w[ \t]+[\"']?(?P<s>[^\s\"'\-][^\s\"']*)",
         is_password,
     ),
-    SecretForm(
-        "flag", r"\bsmbclient\b[^\r\n|;]{0,300}?[ \t]-U[ \t]*[\"']?[^\s%\"']+%(?P<s>[^\s\"']+)", is_password
-    ),
+    SecretForm("flag", r"\bsmbclient\b[^\r\n|;]{0,300}?[ \t]-U[ \t]*[\"']?[^\s%\"']+%(?P<s>[^\s\"']+)", is_password),
     SecretForm(
         "flag",
         r"(?i)(?:^|[\s\"'])-(?:storepass|keypass|deststorepass|srcstorepass|passin|passout|k)[ \t]+(?:pass:)?[\"']?(?P<s>[^\s\"'\-][^\s\"']{3,})",

@@ -1,5 +1,7 @@
 """How much a line looks like the report of a failure, whatever the tool that wrote it."""
 
+# ruff: noqa: E501  a pattern is read whole
+
 from __future__ import annotations
 
 from collections.abc import Sequence

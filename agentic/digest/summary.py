@@ -17,7 +17,7 @@ _LONGEST_HEADLINE = 300
 _SIGNIFICANT = 20
 _IN_SIGNATURE = 3
 _MOST_SHAPES = 3_000
-_MOST_TEMPLATES = 40
+_MOST_TEMPLATES = 20
 _HEAD, _TAIL = 4, 12
 
 
@@ -97,12 +97,10 @@ def _signature(
     """Hash what the failure looks like, whichever order and however often its lines came."""
     if best:
         strongest = weighed.of(best[0])
-        candidates = {
-            mask(lines[n]): weighed.of(n) for n in reversed(best[:50]) if weighed.of(n) >= strongest * 3 // 4
-        }
+        candidates = {mask(lines[n]): weighed.of(n) for n in reversed(best[:30]) if weighed.of(n) >= strongest * 3 // 4}
         order = sorted(candidates, key=lambda template: (-candidates[template], template))
         return _hash(["failing", *order[:_IN_SIGNATURE]])
-    tail = [mask(line) for line in lines[-200:] if line.strip()][-_IN_SIGNATURE:]
+    tail = [mask(line) for line in [line for line in lines[-200:] if line.strip()][-_IN_SIGNATURE:]]
     run = [mask(command or ""), str(exit_code), context]
     return _hash(["silent", *tail, *run])
 
@@ -116,7 +114,7 @@ def _templates(lines: Sequence[str], weighed: _Weighed) -> tuple[Template, ...]:
     forms = sorted(weighed.count, key=lambda form: (-weighed.severity[form], -weighed.count[form]))
     counts: dict[str, int] = {}
     first: dict[str, int] = {}
-    for form in forms[: _MOST_TEMPLATES * 2]:
+    for form in forms[: _MOST_TEMPLATES * 3 // 2]:
         number = weighed.first[form]
         if not lines[number].strip():
             continue
@@ -124,9 +122,7 @@ def _templates(lines: Sequence[str], weighed: _Weighed) -> tuple[Template, ...]:
         counts[template] = counts.get(template, 0) + weighed.count[form]
         first[template] = min(first.get(template, number), number)
     shown = list(counts)[:_MOST_TEMPLATES]
-    return tuple(
-        Template(text=text[:_LONGEST_HEADLINE], count=counts[text], first_line=first[text]) for text in shown
-    )
+    return tuple(Template(text=text[:_LONGEST_HEADLINE], count=counts[text], first_line=first[text]) for text in shown)
 
 
 def _excerpt(lines: Sequence[str], weighed: _Weighed, best: Sequence[int], budget: int) -> list[Line]:

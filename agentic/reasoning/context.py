@@ -1,5 +1,7 @@
 """What surrounds a finding in the log: its level, its place, whether somebody is only talking about it."""
 
+# ruff: noqa: E501  a pattern is read whole
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -11,7 +13,7 @@ from agentic.reasoning.matching import Found
 from agentic.reasoning.signatures import Role, Signature, options
 
 _LOOKED_AT = 400
-_FRONT = 160
+_LONGEST_HEADING = 100
 
 _INFO, _WARN, _COMMAND, _PASSED, _FOREIGN, _STEERING, _STACK, _RETRY = range(8)
 _SIGNS = (
@@ -74,7 +76,7 @@ class LineContext:
         penalty = 0
         if not signature.any_level:
             penalty += 24 * (_INFO in signs) + 10 * (_WARN in signs and _INFO not in signs)
-        penalty += 45 * (_COMMAND in signs) + 45 * (_PASSED in signs) + 32 * (_FOREIGN in signs)
+        penalty += 45 * (_COMMAND in signs) + 45 * (_PASSED in signs) + 40 * (_FOREIGN in signs)
         return penalty + 6 * (_RETRY in signs)
 
     def position_bonus(self, first: int, last: int) -> float:
@@ -98,8 +100,21 @@ class LineContext:
         """Return the lines that look most like a failure, best first; of a long log the last part."""
         start = max(0, self.total - 400)
         weighed = [(severity(self._lines[n]), n) for n in range(start, self.total)]
-        weighed = sorted((w for w in weighed if w[0] >= 20), key=lambda w: (-w[0], w[1]))
-        return tuple(n for _, n in weighed[:count]) or self.last_lines(1)
+        significant = [w for w in weighed if w[0] > 0]
+        ranked = [n for _, n in sorted(significant, key=lambda w: (-w[0], w[1]))]
+        if not ranked:
+            return self.last_lines(1)
+        # The strongest first, then the last one: what ended the run often speaks softly.
+        return tuple(dict.fromkeys([ranked[0], significant[-1][1], *ranked[1:]]))[:count]
+
+    def continued(self, line: int) -> tuple[int, ...]:
+        """Return the line that goes on where this one is only a heading, as in `Database Error` and its text."""
+        if line + 1 >= self.total:
+            return ()
+        heading, text = self._lines[line], self._lines[line + 1]
+        deeper = len(text) - len(text.lstrip()) > len(heading) - len(heading.lstrip())
+        short = len(heading) < _LONGEST_HEADING and not text.lstrip().startswith(("at ", "File ", "..."))
+        return (line + 1,) if deeper and short and text.strip() else ()
 
     def has_severe(self) -> bool:
         """Say whether any line of the last part reports a failure outright."""

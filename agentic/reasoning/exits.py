@@ -13,6 +13,7 @@ import yaml
 
 from agentic.reasoning.signatures import BUILT_IN
 from agentic.types import Category
+from agentic.words import words
 
 _TABLE = BUILT_IN / "exit_codes.yaml"
 
@@ -50,20 +51,26 @@ def meaning(exit_code: int | None, command: str | None) -> ExitMeaning | None:
 
 
 def _program(command: str | None) -> str:
-    """Return the program a command line starts, past assignments, wrappers and folders."""
-    words = (command or "")[:400].split()
-    for word in words:
+    """Return the program that a command line starts, past assignments, wrappers and folders."""
+    wrapped = skip = False
+    for word in (command or "")[:400].split():
         bare = word.strip("\"'")
-        if re.match(r"^\w+=", bare) or bare.startswith("-") or bare.replace(".", "").rstrip("smhd").isdigit():
+        if skip or _NO_PROGRAM.match(bare):
+            # `sudo -u backup rsync`: the option of a wrapper takes the next word with it.
+            skip = wrapped and not skip and bare in _TAKES_A_WORD
             continue
         name = bare.rsplit("/", 1)[-1]
-        if name in _WRAPPERS:
-            continue
-        return name
+        if name not in _WRAPPERS:
+            return name
+        wrapped = True
     return ""
 
 
-_WRAPPERS = frozenset("sudo env nice ionice nohup exec time stdbuf setsid chronic flock doas unbuffer".split())
+_NO_PROGRAM = re.compile(r"\w+=|-|[\d.]+[smhd]?$")
+_TAKES_A_WORD = frozenset(words("-u -g -n -p -k -s -w -E"))
+_WRAPPERS = frozenset(
+    words("sudo env nice ionice nohup exec time timeout stdbuf setsid chronic flock doas unbuffer sh bash dash ksh")
+)
 
 
 @cache

@@ -163,9 +163,7 @@ class LocalModel(ReasoningModule):
         if not situation.digest.excerpt:
             return "the model was not asked: there is no log to read"
         if self._client.breaker.is_open:
-            return (
-                "the model was not asked: its server failed several times in a row and is left alone for a while"
-            )
+            return "the model was not asked: its server failed several times in a row and is left alone for a while"
         if self._enabled == "auto":
             await self._look()
             if self._absent is not None:
@@ -221,14 +219,10 @@ class LocalModel(ReasoningModule):
     def _probe_menu(self) -> str:
         if not self._probes:
             return ""
-        rows = (
-            f"{n}. {harmless(p.name, 60)}: {harmless(p.description, 100)}" for n, p in enumerate(self._probes, 1)
-        )
+        rows = (f"{n}. {harmless(p.name, 60)}: {harmless(p.description, 100)}" for n, p in enumerate(self._probes, 1))
         return "\nIf one of these checks would decide, put its number into need; otherwise 0.\n" + "\n".join(rows)
 
-    async def _answer(
-        self, question: _Question, situation: Situation, calls: list[ModelCall]
-    ) -> Mapping[str, Any]:
+    async def _answer(self, question: _Question, situation: Situation, calls: list[ModelCall]) -> Mapping[str, Any]:
         """Ask, run the checks that the model asks for, and return its last answer."""
         left = list(range(1, len(self._probes) + 1))
         messages = list(question.messages)
@@ -261,9 +255,7 @@ class LocalModel(ReasoningModule):
         lines = [harmless(line, 200) for line in self._redactor.text(text[:8000]).splitlines()]
         return "\n".join(line for line in lines[:MAX_PROBE_LINES] if line) or "(nothing)"
 
-    def _decision(
-        self, answer: Mapping[str, Any], question: _Question, calls: Sequence[ModelCall]
-    ) -> Decision | None:
+    def _decision(self, answer: Mapping[str, Any], question: _Question, calls: Sequence[ModelCall]) -> Decision | None:
         """Turn a checked answer into a decision; None when the model says that it cannot tell."""
         category = Category(answer["category"])
         if category is Category.UNKNOWN:

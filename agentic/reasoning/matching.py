@@ -56,10 +56,14 @@ class Haystack:
             self._starts = [0, *accumulate(lengths)]
         return bisect.bisect_right(self._starts, position) - 1
 
+    def around(self, line: int) -> bytes:
+        """Return a line with the two before and after it."""
+        self.line_of(0)
+        starts = self._starts or [0]
+        return self.raw[starts[max(0, line - 2)] : starts[min(len(starts) - 1, line + 3)]]
 
-_QUOTES = (
-    {ord(mark): '"' for mark in "“”„«»「」"} | {ord(mark): "'" for mark in "‘’‚`´"} | {0xA0: " ", 0x3000: " "}
-)
+
+_QUOTES = {ord(mark): '"' for mark in "“”„«»「」"} | {ord(mark): "'" for mark in "‘’‚´"} | {0xA0: " ", 0x3000: " "}
 
 
 class Matcher:

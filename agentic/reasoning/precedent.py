@@ -24,7 +24,7 @@ class PrecedentModule(ReasoningModule):
                 category=category,
                 root_cause=_cause(precedent, feedback, category),
                 confidence=CONFIDENCE_OF_A_CORRECTION,
-                evidence=headline_lines(situation),
+                evidence=_headline_lines(situation),
                 source=f"precedent:{precedent.event_id}",
             ),
             actions=(known_action, "escalate") if known_action else None,
@@ -70,7 +70,7 @@ def _cause(precedent: Precedent, feedback: Feedback, category: Category) -> str:
     return f"The same failure was called {category} by {feedback.user} on {precedent.event_id}"
 
 
-def headline_lines(situation: Situation) -> tuple[int, ...]:
+def _headline_lines(situation: Situation) -> tuple[int, ...]:
     """Return where the headline stands in the log; the old incident's line numbers mean nothing here."""
     headline = situation.digest.headline
     return tuple(line.line for line in situation.digest.excerpt if headline and headline in line.text)[:1]

@@ -50,10 +50,10 @@ DEPTH: dict[Category, int] = {
     Category.NOT_A_FAILURE: 0,
     Category.UNKNOWN: 0,
 }
-"""How near to the root a category lies when two are found: a full disk leads to broken locks, never the reverse."""
+"""How near to the root a category lies when two are found: a full disk breaks locks, never the reverse."""
 
 _ROLE_SCORE = {Role.CAUSE: 0, Role.GENERIC: -18, Role.SYMPTOM: -40}
-_ENOUGH = 45
+_ENOUGH = 50
 _PASSING = frozenset(
     {
         Category.NETWORK_ERROR,
@@ -118,7 +118,7 @@ class Rules(ReasoningModule):
         if healthy is not None:
             return healthy
         if candidates:
-            return _diagnosis(candidates, exit_says)
+            return _diagnosis(candidates, exit_says, context)
         return _from_run(event, exit_says, context)
 
     def _applies(self, entry: Found, event: Event, haystack: Haystack) -> bool:
@@ -131,7 +131,11 @@ class Rules(ReasoningModule):
                 return False
         if signature.requires is not None and self._compiled[signature.requires].search(haystack.raw) is None:
             return False
-        return signature.unless is None or self._compiled[signature.unless].search(haystack.raw) is None
+        if signature.unless is not None:
+            # What rules it out counts only nearby: a long log has every word somewhere.
+            unless = self._compiled[signature.unless]
+            entry.hits = [hit for hit in entry.hits if unless.search(haystack.around(hit.line)) is None]
+        return bool(entry.hits)
 
     def _candidates(
         self, found: Sequence[Found], context: LineContext, event: Event, exit_says: ExitMeaning | None
@@ -145,14 +149,16 @@ class Rules(ReasoningModule):
             least = min(penalty for penalty, _ in weighed)
             hits = [hit for penalty, hit in weighed if penalty <= least + 10]
             confidence = signature.confidence - least
-            if signature.category in _PASSING and context.recovered_after(hits[-1].line):
+            if signature.category in _PASSING and not signature.any_level and context.recovered_after(hits[-1].line):
                 confidence -= 40
             if confidence < _ENOUGH:
                 continue
-            score = confidence + DEPTH[signature.category] + _ROLE_SCORE[signature.role]
+            score = float(confidence) + DEPTH[signature.category] + _ROLE_SCORE[signature.role]
             score += context.position_bonus(hits[0].line, hits[-1].line)
             if exit_says is not None and exit_says.category is signature.category:
                 score += 8
+            if signature.category is Category.NOT_A_FAILURE:
+                score += 25 if event.exit_code == 0 else -30 if event.exit_code else 0
             if event.status is EventStatus.TIMEOUT and signature.category is Category.TIMEOUT:
                 score += 12
             candidates.append(_Candidate(signature, hits, confidence, score, hits[0].line))
@@ -162,11 +168,17 @@ class Rules(ReasoningModule):
 
 def _without_outranked(candidates: list[_Candidate]) -> list[_Candidate]:
     """Drop the candidates that another one explains."""
-    present = [(c, c.signature.outranks) for c in candidates if c.signature.outranks]
+    present = [c for c in candidates if c.signature.outranks]
     kept = []
     for candidate in candidates:
         names = {candidate.signature.name, candidate.signature.category.value}
-        if any(other is not candidate and names & outranked for other, outranked in present):
+        # A doubtful finding explains nothing away.
+        if any(
+            other is not candidate
+            and names & other.signature.outranks
+            and other.confidence >= candidate.confidence - 15
+            for other in present
+        ):
             continue
         kept.append(candidate)
     # Two signatures that outrank each other would leave nothing: then the score decides.
@@ -196,7 +208,9 @@ def _healthy(
         name = next(e.signature for e in success if any(hit.line == max(ends) for hit in e.hits))
         sure = 90 if event.exit_code == 0 else 72
         cause = name.cause or "The run says itself that it ended well"
-        return _run_diagnosis(Category.NOT_A_FAILURE, cause, sure, (max(ends),), name.name)
+        return _run_diagnosis(
+            Category.NOT_A_FAILURE, cause, sure, tuple(dict.fromkeys((max(ends), min(ends)))), name.name
+        )
     if event.exit_code == 0 and not candidates and context.total and not context.has_severe():
         cause = "The run ended with exit code 0 and its log shows no fault"
         return _run_diagnosis(Category.NOT_A_FAILURE, cause, 72, context.last_lines(3), "run.healthy_log")
@@ -216,7 +230,7 @@ def _contradicted(candidates: Sequence[_Candidate], context: LineContext, end: i
     return False
 
 
-def _diagnosis(candidates: Sequence[_Candidate], exit_says: ExitMeaning | None) -> Diagnosis:
+def _diagnosis(candidates: Sequence[_Candidate], exit_says: ExitMeaning | None, context: LineContext) -> Diagnosis:
     best = candidates[0]
     category = best.signature.category
     allies = [c for c in candidates[1:] if c.signature.category is category]
@@ -229,24 +243,24 @@ def _diagnosis(candidates: Sequence[_Candidate], exit_says: ExitMeaning | None) 
     close = [rival for rival in rivals if best.score - rival.score < 8 and rival.signature.role is Role.CAUSE]
     if close:
         confidence -= 10
-    ruled_out = {
-        f"{rival.signature.category.value}: {_fill(rival.signature.cause, rival.hits[0])} (line {rival.first})": None
+    ruled_out = [
+        f"{rival.signature.category}: {_fill(rival.signature.cause, rival.hits[0])} (line {rival.first})"
         for rival in rivals[:3]
-    }
+    ]
     return Diagnosis(
         category=category,
         root_cause=_fill(best.signature.cause, _richest(best.hits)),
         confidence=max(1, min(99, confidence)),
-        evidence=_evidence(best, allies),
+        evidence=_evidence(best, allies, context),
         source=f"rule:{best.signature.name}",
-        ruled_out=tuple(ruled_out),
+        ruled_out=tuple(dict.fromkeys(ruled_out)),
     )
 
 
-def _evidence(best: _Candidate, allies: Sequence[_Candidate]) -> tuple[int, ...]:
+def _evidence(best: _Candidate, allies: Sequence[_Candidate], context: LineContext) -> tuple[int, ...]:
     """Return line numbers, best first: first and last place, those of allies, then the other places."""
-    lines = [best.hits[0].line, best.hits[-1].line]
-    lines += [ally.hits[0].line for ally in allies[:2]]
+    lines = [best.hits[0].line, *context.continued(best.hits[0].line), best.hits[-1].line]
+    lines += [ally.hits[place].line for ally in allies[:2] for place in (0, -1)]
     lines += [hit.line for hit in best.hits]
     return tuple(dict.fromkeys(lines))[:_MOST_EVIDENCE]
 
@@ -257,14 +271,15 @@ def _richest(hits: Sequence[Hit]) -> Hit:
 
 
 def _fill(template: str, hit: Hit) -> str:
-    """Put the particulars found in the log into a cause."""
+    """Put the particulars found in the log into a cause; a fallback that begins with a blank keeps it for both."""
 
     def value(match: object) -> str:
         name, fallback = match[1], match[2]  # type: ignore[index]
         text = " ".join(hit.particulars.get(name, "").split()).strip("\"'`,;")
         if len(text) > _LONGEST_PARTICULAR:
             text = text[:_LONGEST_PARTICULAR] + "…"
-        return text or fallback or ""
+        lead = " " if (fallback or "").startswith(" ") else ""
+        return lead + text if text else fallback or ""
 
     return PLACEHOLDER.sub(value, template).strip()
 
@@ -289,9 +304,10 @@ def _from_run(event: Event, exit_says: ExitMeaning | None, context: LineContext)
 def unknown(situation: Situation) -> Diagnosis:
     """Return the honest answer when nothing is proved, with the lines that a person should read first."""
     context = LineContext(situation.digest.lines or situation.event.log, ())
+    headline = situation.digest.headline
     return Diagnosis(
         category=Category.UNKNOWN,
-        root_cause="The log does not show the cause",
+        root_cause=f"No known cause; the log says: {headline}" if headline else "The log does not contain the cause",
         confidence=0,
         evidence=context.most_severe(3),
         source="none",

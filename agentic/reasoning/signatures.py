@@ -18,6 +18,7 @@ import yaml
 
 from agentic.errors import ConfigError
 from agentic.types import Category
+from agentic.words import words
 
 BUILT_IN = Path(__file__).parent / "knowledge"
 
@@ -61,7 +62,7 @@ class Signature:
     requires: str | None
     """Pattern that must be somewhere else in the log, too."""
     unless: str | None
-    """Pattern whose presence in the log rules this out."""
+    """Pattern whose presence within two lines of the match rules it out."""
     any_level: bool
     """Whether it says as much on a line of level INFO as on one of level ERROR."""
     matches: tuple[str, ...]
@@ -69,9 +70,9 @@ class Signature:
     where: str
 
 
-_KEYS = frozenset(
-    "name category role confidence patterns cause outranks command exit_codes requires unless any_level matches "
-    "not_matches".split()
+_KEYS = words(
+    "name category role confidence patterns cause outranks command exit_codes requires unless any_level "
+    "matches not_matches"
 )
 _WITHOUT_CATEGORY = frozenset({Role.BENIGN, Role.RECOVERED, Role.SUCCESS})
 
@@ -138,11 +139,11 @@ def check_examples(signature: Signature) -> None:
     compiled = [compile_pattern(pattern) for pattern in signature.patterns]
     for example in signature.matches:
         if not any(one.search(example.encode()) for one in compiled):
-            raise ConfigError(
-                f"{signature.where}: {signature.name}: does not match its own example {example[:80]!r}"
-            )
+            raise ConfigError(f"{signature.where}: {signature.name}: does not match its own example {example[:80]!r}")
+    unless = compile_pattern(signature.unless) if signature.unless else None
     for example in signature.not_matches:
-        if any(one.search(example.encode()) for one in compiled):
+        ruled_out = unless is not None and unless.search(example.encode()) is not None
+        if not ruled_out and any(one.search(example.encode()) for one in compiled):
             raise ConfigError(f"{signature.where}: {signature.name}: matches {example[:80]!r}, which it must not")
 
 
@@ -181,7 +182,7 @@ class _Reader:
         for key in ("command", "requires", "unless"):
             if key in self._keys:
                 self._groups(self._text(key), key)
-        signature = Signature(
+        return Signature(
             name=self._name,
             category=self._category(role),
             role=role,
@@ -198,7 +199,6 @@ class _Reader:
             not_matches=self._list("not_matches"),
             where=self._where,
         )
-        return signature
 
     def _fail(self, key: str, message: str) -> None:
         node = self._keys.get(key, self._node)

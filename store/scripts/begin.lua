@@ -1,17 +1,18 @@
 #!lua
--- ARGV: event id, fence, step, nonce, idempotent (1|0), counts (1|0), job id, most for the job, most for all.
--- Answers {go | done | unknown | over_budget | paused | fenced, text}. The intention is stored with a go;
--- a go for somebody else's intention is given only where the operator declared the action idempotent.
+-- ARGV: event id, fence, step, nonce, idempotent (1|0), counts (1|0), job id, most for the job, most for all,
+--       lease (ms).
+-- Answers {go | done | unknown | over_budget | paused | fenced, text}. The intention is stored and the lease
+-- renewed with a go; a go for somebody else's intention is given only where the operator declared the action
+-- idempotent. The text of unknown is the age of that intention in ms.
 local id, mine, step, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 if not holds(id, mine) then return {'fenced', ''} end
-local have = redis.call('HMGET', fx_key(id), step .. ':state', step .. ':nonce', step .. ':outcome')
+local have = redis.call('HMGET', fx_key(id), step .. ':state', step .. ':nonce', step .. ':outcome', step .. ':at')
 if have[1] == 'done' then return {'done', have[3]} end
-if have[1] == 'intent' then
-  if have[2] == nonce then return {'go', ''} end
-  if ARGV[5] ~= '1' then return {'unknown', have[2] or ''} end
-end
 local now = now_ms()
-if ARGV[6] == '1' and not have[1] then
+if have[1] == 'intent' and have[2] ~= nonce and ARGV[5] ~= '1' then
+  return {'unknown', tostring(now - tonumber(have[4] or now))}
+end
+if have[1] ~= 'intent' and ARGV[6] == '1' then
   if redis.call('EXISTS', paused) == 1 then
     return {'paused', redis.call('HGET', paused, 'by') or ''}
   end
@@ -25,5 +26,8 @@ if ARGV[6] == '1' and not have[1] then
   redis.call('ZADD', budget, now, member)
   redis.call('PEXPIRE', per_job, 3600000)
 end
-redis.call('HSET', fx_key(id), step .. ':state', 'intent', step .. ':nonce', nonce, step .. ':fence', mine, step .. ':at', now)
+if have[2] ~= nonce or have[1] ~= 'intent' then
+  redis.call('HSET', fx_key(id), step .. ':state', 'intent', step .. ':nonce', nonce, step .. ':fence', mine, step .. ':at', now)
+end
+redis.call('ZADD', leases, now + tonumber(ARGV[10]), id)
 return {'go', ''}

@@ -1,10 +1,12 @@
 #!lua
--- ARGV: worker, nonce, lease (ms), how many.
+-- ARGV: worker, nonce, lease (ms), how many, how many suspects among them.
 -- Answers {fence, {id, payload, deliveries, received_ms, accepted (1|0), progress…}, …}; the same nonce gets the
--- same incidents again. Accepted: it came through `enqueue`, so it was checked and redacted before.
+-- same incidents again. A nonce NAME-7 that arrives after NAME-8 takes nothing. Accepted: the payload came
+-- through `enqueue`, so it was checked and redacted before.
 local worker, nonce, lease, most = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local now = now_ms()
-local taken = {}
+local suspects = tonumber(ARGV[5])
+local now, taken = now_ms(), {}
+local SUSPECT = 3 -- from its third delivery on an incident may be what kills its workers
 
 local function describe(id)
   local have = redis.call('HGETALL', incident_key(id))
@@ -31,28 +33,52 @@ if last then
     end
     return answer
   end
+  local name, number = nonce:match('^(.+)%-(%d+)$')
+  local last_name, last_number = words[1]:match('^(.+)%-(%d+)$')
+  if name and name == last_name and tonumber(number) < tonumber(last_number) then return {'0'} end
 end
 
 -- Grows even if a failover forgot some: never below the clock in microseconds.
 local number = math.max(tonumber(redis.call('GET', fence) or '0') + 1, now * 1000)
 local mine = string.format('%.0f', number)
 
-local function take(id, delivered)
-  redis.call('HSET', incident_key(id), 'state', 'running', 'fence', mine, 'owner', worker, 'claimed_ms', now)
-  if delivered then redis.call('HINCRBY', incident_key(id), 'deliveries', 1) end
+-- Take what stands in a set. A delivery counts when the one before it was lost, or was given back uncounted.
+local function take(from, id, lost)
+  local key = incident_key(id)
+  local have = redis.call('HMGET', key, 'state', 'deliveries', 'released')
+  if not have[1] then -- the server forgot the incident itself: nothing is left to handle
+    redis.call('ZREM', from, id)
+    return
+  end
+  local counts = (lost or have[3]) and 1 or 0
+  local deliveries = tonumber(have[2] or '0') + counts
+  if deliveries >= SUSPECT then
+    if suspects < 1 then
+      redis.call('ZADD', from, now + 100, id) -- looked at again soon; nobody behind it waits for it
+      return
+    end
+    suspects = suspects - 1
+  end
+  if from ~= leases then redis.call('ZREM', from, id) end
+  redis.call('HSET', key, 'state', 'running', 'fence', mine, 'owner', worker, 'claimed_ms', now,
+             'deliveries', deliveries, 'counted', counts, 'saved', 0)
+  redis.call('HDEL', key, 'released', 'due_ms')
+  if from == waiting then redis.call('HSET', key, 'verdict', 'expired', 'p:approval', '{"verdict":"expired"}') end
   redis.call('ZADD', leases, now + lease, id)
-  taken[#taken + 1] = id
+  taken[#taken + 1] = describe(id)
 end
 
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, most)) do
-  redis.call('ZREM', delayed, id)
-  take(id, redis.call('HEXISTS', incident_key(id), 'deliveries') == 0)
-end
-if #taken < most then
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, most - #taken)) do
-    take(id, true)
+local function take_due(from, lost)
+  if #taken >= most then return end
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', from, '-inf', now, 'LIMIT', 0, most - #taken)) do
+    take(from, id, lost)
   end
 end
+
+take_due(delayed, false)
+take_due(leases, true)
+take_due(waiting, false)
+
 if #taken < most then
   local payloads = redis.call('LRANGE', events, 0, most - #taken - 1)
   for i, raw in ipairs(payloads) do
@@ -66,15 +92,19 @@ if #taken < most then
       end
     end
     if not id or #id > 128 then id = 'raw-' .. mine .. '-' .. i end
-    local state = redis.call('HGET', incident_key(id), 'state')
-    if not state or state == 'queued' then
-      redis.call('HSET', incident_key(id), 'raw', raw)
-      if not state then
-        redis.call('HSET', incident_key(id), 'received_ms', now)
+    local key = incident_key(id)
+    local have = redis.call('HMGET', key, 'state', 'size', 'received_ms')
+    local accepted = have[2] == tostring(#raw)
+    -- What somebody else pushed under an accepted event's id is a duplicate of it, whichever comes first.
+    if not have[1] or (have[1] == 'queued' and (accepted or not have[2])) then
+      if not have[1] then
         redis.call('ZADD', open, now, id)
         count('events', 'pushed')
       end
-      take(id, true)
+      redis.call('HSET', key, 'raw', raw, 'received_ms', have[3] or now, 'state', 'running', 'fence', mine,
+                 'owner', worker, 'claimed_ms', now, 'deliveries', 1, 'counted', 1, 'saved', 0)
+      redis.call('ZADD', leases, now + lease, id)
+      taken[#taken + 1] = {id, raw, 1, tonumber(have[3] or now), accepted and 1 or 0, {}}
     else
       count('events', 'duplicate')
     end
@@ -83,8 +113,9 @@ if #taken < most then
 end
 
 if #taken == 0 then return {'0'} end
+local ids = {}
+for i, incident in ipairs(taken) do ids[i] = incident[1] end
 redis.call('SET', fence, mine)
-redis.call('HSET', claims, worker, nonce .. ' ' .. mine .. ' ' .. table.concat(taken, ' '))
-local answer = {mine}
-for _, id in ipairs(taken) do answer[#answer + 1] = describe(id) end
-return answer
+redis.call('HSET', claims, worker, nonce .. ' ' .. mine .. ' ' .. table.concat(ids, ' '))
+table.insert(taken, 1, mine)
+return taken

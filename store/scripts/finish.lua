@@ -38,7 +38,7 @@ if memory ~= '' then
   redis.call('LTRIM', memory_key(signature), 0, 19)
   redis.call('PEXPIRE', memory_key(signature), 15552000000)
 end
-local gone = {'raw', 'nonce'}
+local gone = {'raw', 'size', 'saved', 'counted'}
 for _, field in ipairs(redis.call('HKEYS', key)) do
   if field:sub(1, 2) == 'p:' then gone[#gone + 1] = field end
 end

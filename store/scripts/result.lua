@@ -1,18 +1,28 @@
 #!lua flags=allow-oom
--- ARGV: event id, fence, step, nonce, outcome JSON, kind (done | never_sent), label for the totals.
+-- ARGV: event id, fence, step, nonce, outcome JSON, kind (done | never_sent | found), label for the totals.
+-- done: the effect ended. never_sent: nothing can have happened, so the intention is taken back.
+-- found: a probe shows that the effect of another's intention happened.
 -- A result that comes after the lease went to another is kept as evidence and changes nothing.
-local id, step = ARGV[1], ARGV[3]
+local id, step, nonce, kind = ARGV[1], ARGV[3], ARGV[4], ARGV[6]
+local have = redis.call('HMGET', fx_key(id), step .. ':state', step .. ':nonce')
+if kind ~= 'never_sent' and have[1] == 'done' and have[2] == nonce then return 'ok' end
 if not holds(id, ARGV[2]) then
-  redis.call('HSET', fx_key(id), 'late:' .. step, ARGV[5])
+  local remembered = redis.call('PTTL', incident_key(id))
+  if kind == 'done' and remembered ~= -2 then
+    redis.call('HSETNX', fx_key(id), 'late:' .. step, ARGV[5])
+    if remembered > 0 then redis.call('PEXPIRE', fx_key(id), remembered) end
+  end
   return 'fenced'
 end
-local state = redis.call('HGET', fx_key(id), step .. ':state')
-if ARGV[6] == 'never_sent' then
-  redis.call('HDEL', fx_key(id), step .. ':state', step .. ':nonce')
+-- Whoever repeats an intention that was taken back and made anew must not touch the new one.
+local own = have[1] == 'intent' and have[2] == nonce
+if kind == 'never_sent' then
+  if own then redis.call('HDEL', fx_key(id), step .. ':state', step .. ':nonce', step .. ':fence', step .. ':at') end
   return 'ok'
 end
-if state ~= 'done' then
-  redis.call('HSET', fx_key(id), step .. ':state', 'done', step .. ':outcome', ARGV[5])
+if own or (kind == 'found' and have[1] == 'intent') then
+  redis.call('HSET', fx_key(id), step .. ':state', 'done', step .. ':nonce', nonce, step .. ':outcome', ARGV[5])
   count('effects', ARGV[7])
+  return 'ok'
 end
-return 'ok'
+return 'unasked'

@@ -88,20 +88,23 @@ def invoke(api: Any, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -
     return run
 
 
-def test_history_is_a_table_newest_first(invoke: Invoke, api: Any) -> None:
-    api.pages["/history"] = (200, {"records": [RECORD], "next_cursor": None})
+def test_history_shows_what_when_and_why_of_each_failure(invoke: Invoke, api: Any) -> None:
+    started = {**RECORD, "event_id": "e-0", "status": "ignored"}
+    api.pages["/history"] = (200, {"records": [started, RECORD], "next_cursor": None})
     done = invoke("history")
     assert done.exit_code == 0
-    header, row = done.stdout.splitlines()
-    assert header.split()[0] == "finished"
-    for word in ("2026-11-22 02:20:01", "nightly-backup", "resolved", "disk_full", "e-1", "The volume of out.tar"):
-        assert word in row
+    head, why, event_id = done.stdout.splitlines()
+    for word in ("2026-11-22 02:20:01", "nightly-backup", "resolved", "disk_full"):
+        assert word in head
+    assert "The volume of out.tar" in why
+    assert event_id.strip() == "e-1"
+    assert "e-0" in invoke("history", "--all").stdout
 
 
 def test_history_reads_page_by_page_and_hands_filters_on(invoke: Invoke, api: Any) -> None:
     filters = "job_id=a+b&category=disk_full"
     api.pages[f"/history?{filters}&limit=100"] = (200, {"records": [RECORD] * 100, "next_cursor": "c1"})
-    api.pages[f"/history?{filters}&limit=50&cursor=c1"] = (200, {"records": [RECORD] * 50, "next_cursor": "c2"})
+    api.pages[f"/history?{filters}&limit=100&cursor=c1"] = (200, {"records": [RECORD] * 100, "next_cursor": "c2"})
     done = invoke("history", "--limit", "150", "--job", "a b", "--category", "disk_full", "--json")
     assert done.exit_code == 0, done.stderr
     assert len(json.loads(done.stdout)) == 150
@@ -206,7 +209,7 @@ def test_status_says_how_things_are(invoke: Invoke, api: Any) -> None:
         "4 waiting, 1 in hand, 2 later",
         "5 dead letters",
         "none",
-        "state down",
+        "model    down",
     ):
         assert words in shown
 

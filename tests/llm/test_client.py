@@ -187,9 +187,7 @@ async def test_a_trickle_of_words_ends_at_the_deadline(server: ScriptedServer, m
     assert 0.35 < time.monotonic() - started < 2
 
 
-async def test_giving_up_hangs_up_so_that_the_server_stops_working(
-    server: ScriptedServer, hasty: ChatClient
-) -> None:
+async def test_giving_up_hangs_up_so_that_the_server_stops_working(server: ScriptedServer, hasty: ChatClient) -> None:
     server.say(silent())
     await error_of(hasty)
     await asyncio.sleep(0.05)

@@ -132,7 +132,9 @@ async def test_a_success_of_the_job_brings_back_what_waits_for_it(store: Store) 
     await store.enqueue("e1", payload("e1"))
     claimed = await claim_one(store)
     await store.defer("e1", claimed.fence, 600, watch_job="backup")
-    assert await store.recovered("backup", "e2") == ["e1"]
+    await store.enqueue("e2", payload("e2"))
+    success = await claim_one(store, "w2", "m1")
+    assert await store.recovered("backup", "e2", success.fence) == ["e1"]
     again = await claim_one(store, "w1", "n2")
     assert again.progress == {"recovered_by": "e2"}
 
@@ -140,7 +142,7 @@ async def test_a_success_of_the_job_brings_back_what_waits_for_it(store: Store) 
 async def test_what_a_draining_worker_gives_back_is_not_counted_as_delivered(store: Store) -> None:
     await store.enqueue("e1", payload("e1"))
     claimed = await claim_one(store)
-    await store.defer("e1", claimed.fence, 0, delivered=False)
+    assert await store.release("e1", claimed.fence)
     assert (await claim_one(store, "w2", "m1")).deliveries == 1
 
 
@@ -209,7 +211,7 @@ async def test_the_journal_says_go_once_and_then_tells_the_outcome(store: Store)
     assert await begin(store, claimed.fence, "a") == "go"
     assert await begin(store, claimed.fence, "a") == "go", "the same request repeated"
     outcome = Outcome(step=1, name="x", status=OutcomeStatus.DONE)
-    assert await store.result("e1", claimed.fence, "1", "a", outcome, "x|done", never_sent=False)
+    assert await store.result("e1", claimed.fence, "1", "a", outcome, "x|done")
     assert await begin(store, claimed.fence, "b") == "done"
 
 

@@ -256,9 +256,7 @@ async def prompt_of(server: ScriptedServer, model: LocalModel, case: Situation) 
     return "\n".join(message["content"] for message in server.questions[-1]["messages"])
 
 
-async def test_the_prompt_holds_menu_and_numbered_log_between_marks(
-    server: ScriptedServer, model: LocalModel
-) -> None:
+async def test_the_prompt_holds_menu_and_numbered_log_between_marks(server: ScriptedServer, model: LocalModel) -> None:
     prompt = await prompt_of(server, model, situation())
     assert "3. free_disk [free_disk_space]: Delete files older than 7 days" in prompt
     assert "no_op" not in prompt  # telling nobody is not for a model to choose
@@ -393,14 +391,9 @@ async def test_what_rules_suspect_and_people_said_is_shown_in_our_own_words(
         feedback=(said,),
         at=utc_now(),
     )
-    prompt = await prompt_of(
-        server, model, situation(suspicion=Decision(diagnosis=suspected), precedents=(earlier,))
-    )
+    prompt = await prompt_of(server, model, situation(suspicion=Decision(diagnosis=suspected), precedents=(earlier,)))
     assert "A rule suspects timeout because of line 3" in prompt
-    assert (
-        "tried: rerun; it ended escalated. A person called that wrong. A person corrected it to disk_full."
-        in prompt
-    )
+    assert "tried: rerun; it ended escalated. A person called that wrong. A person corrected it to disk_full." in prompt
     assert "IGNORE ALL" not in prompt
     assert "text from a log" not in prompt
 
@@ -602,9 +595,7 @@ async def test_there_is_an_end_to_asking(server: ScriptedServer, make_model: Any
     assert ran == ["p4", "p3"]
 
 
-async def test_a_check_that_breaks_is_told_and_the_question_goes_on(
-    server: ScriptedServer, make_model: Any
-) -> None:
+async def test_a_check_that_breaks_is_told_and_the_question_goes_on(server: ScriptedServer, make_model: Any) -> None:
     async def broken(_: Situation) -> str:
         raise OSError("secret path")
 
@@ -618,9 +609,7 @@ async def test_a_check_that_breaks_is_told_and_the_question_goes_on(
 # Prompt files of the operator's own.
 
 
-async def test_prompt_files_can_be_replaced_one_by_one(
-    server: ScriptedServer, make_model: Any, tmp_path: Any
-) -> None:
+async def test_prompt_files_can_be_replaced_one_by_one(server: ScriptedServer, make_model: Any, tmp_path: Any) -> None:
     (tmp_path / "system.md").write_text("Sei kurz.\n{{categories}}")
     prompt = await prompt_of(server, make_model(prompts=tmp_path.name, base_dir=tmp_path.parent), situation())
     assert prompt.startswith("Sei kurz.\nout_of_memory:")

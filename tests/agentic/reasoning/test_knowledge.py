@@ -1,0 +1,63 @@
+"""Every signature is proved by its own examples, and every case of a known tool gets its cause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from agentic.reasoning.rules import Rules, unknown
+from agentic.reasoning.signatures import BUILT_IN, Role, Signature, check_examples, load
+from agentic.types import Category, Diagnosis, Situation
+
+SIGNATURES = load(BUILT_IN)
+DECISIVE = [s for s in SIGNATURES if s.role in (Role.CAUSE, Role.GENERIC, Role.SUCCESS)]
+CASES = [
+    case
+    for name in ("cases.yaml", "cases_more.yaml")
+    for case in yaml.safe_load((Path(__file__).parent / name).read_text(encoding="utf-8"))
+]
+
+
+@pytest.mark.parametrize("signature", SIGNATURES, ids=lambda s: s.name)
+def test_a_signature_agrees_with_its_examples(signature: Signature) -> None:
+    check_examples(signature)
+
+
+@pytest.mark.parametrize("signature", DECISIVE, ids=lambda s: s.name)
+def test_the_rules_decide_each_example_as_its_signature_says(
+    signature: Signature, diagnose: Callable[..., Diagnosis | None]
+) -> None:
+    ends_well = signature.role is Role.SUCCESS
+    exit_code = 0 if ends_well else next(iter(signature.exit_codes), 1)
+    for example in signature.matches:
+        diagnosis = diagnose(example, exit_code=exit_code)
+        assert diagnosis is not None and diagnosis.category is signature.category, (example, diagnosis)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{n}-{c['is']}" for n, c in enumerate(CASES)])
+def test_the_cause_of_a_real_failure_is_named_and_proved(
+    case: dict[str, Any], rules: Rules, situation_of: Callable[..., Situation]
+) -> None:
+    situation = situation_of(case["log"], command=str(case["command"]), exit_code=case["exit"])
+    decision = rules.decide(situation)
+    diagnosis = decision.diagnosis if decision else unknown(situation)
+    assert diagnosis.category == case["is"], diagnosis
+    assert case["line"] in diagnosis.evidence[:3], diagnosis
+
+
+def test_every_category_can_be_reached() -> None:
+    named = {signature.category for signature in SIGNATURES}
+    assert named | {Category.UNKNOWN} == set(Category)
+
+
+def test_names_are_unique() -> None:
+    assert len({signature.name for signature in SIGNATURES}) == len(SIGNATURES)
+
+
+def test_what_is_outranked_exists() -> None:
+    known = {s.name for s in SIGNATURES} | set(Category)
+    assert {name for s in SIGNATURES for name in s.outranks} <= known
