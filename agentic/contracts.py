@@ -250,5 +250,5 @@ class Incident(ABC):
         """Return what the guard must know of this moment."""
 
     @abstractmethod
-    async def is_open(self, event_id: str) -> bool:
-        """Say whether another event's incident is still being handled."""
+    async def is_rerun_of(self, event_id: str) -> bool:
+        """Say whether another event of this job is being handled and may have started this run as its remedy."""

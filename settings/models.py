@@ -315,6 +315,7 @@ class Settings(Section):
             "max_dead": self.queue.max_dead,
             "max_history": self.history.max_length,
             "dedup_days": self.queue.dedup_days,
+            "max_payload_bytes": 4 * self.api.max_body_bytes,  # what is stored may be longer than what was sent
         }
 
     def declared_actions(self) -> dict[str, Action]:

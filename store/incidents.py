@@ -17,9 +17,16 @@ from store.base import Page, as_number, dumps, from_cursor, loads, to_cursor
 from store.errors import StoreUnavailable
 from store.history import HistoryStore
 from store.queue import Claimed, QueueStore
-from store.timeline import fields_of, journal_of, late_results, live_timeline, of_hash, of_record, timeline_of
-
-LIVE_STATES = ("queued", "running", "delayed", "waiting")
+from store.timeline import (
+    SHOWN_FIELDS,
+    fields_of,
+    journal_of,
+    late_results,
+    live_timeline,
+    of_hash,
+    of_record,
+    timeline_of,
+)
 
 
 class StoredIncident(Incident):
@@ -84,8 +91,8 @@ class StoredIncident(Incident):
     async def usage(self) -> Usage:
         return await self._store.usage(self.event.job_id)
 
-    async def is_open(self, event_id: str) -> bool:
-        return await self._store.is_open(event_id)
+    async def is_rerun_of(self, event_id: str) -> bool:
+        return await self._store.is_rerun_of(event_id, self.event.job_id)
 
 
 class IncidentStore(QueueStore, HistoryStore):
@@ -158,10 +165,13 @@ class IncidentStore(QueueStore, HistoryStore):
         )
         return Usage(by.decode() if by else None, for_job, for_all)
 
-    async def is_open(self, event_id: str) -> bool:
-        """Say whether an event is still being handled."""
-        [score] = await self._read_patiently(("ZSCORE", self.keys.single("open"), event_id))
-        return score is not None
+    async def is_rerun_of(self, event_id: str, job_id: str) -> bool:
+        """Say whether another event of the same job is being handled and has begun an effect, such as a rerun."""
+        (state, job), begun = await self._read_patiently(
+            ("HMGET", self.keys.of("incident", event_id), "state", "job_id"),
+            ("EXISTS", self.keys.of("fx", event_id)),
+        )
+        return state not in (None, b"done", b"queued") and (job or b"").decode() == job_id and bool(begun)
 
     async def incidents(self, *, state: str | None = None, limit: int = 50, cursor: str | None = None) -> Page:
         """Return incidents without a record yet, oldest first; with state "done" the newest records instead."""
@@ -173,10 +183,12 @@ class IncidentStore(QueueStore, HistoryStore):
         while len(found) < limit:
             [some] = await self._read(("ZRANGE", self.keys.single("open"), border, border + 199, "WITHSCORES"))
             ids = [event_id.decode() for event_id in some[::2]]
-            hashes = await self._read(*(("HGETALL", self.keys.of("incident", event_id)) for event_id in ids))
-            for event_id, raw in zip(ids, hashes, strict=True):
+            wanted = (("HMGET", self.keys.of("incident", event_id), *SHOWN_FIELDS) for event_id in ids)
+            hashes = await self._read(*wanted) if ids else []
+            for event_id, values in zip(ids, hashes, strict=True):
                 border += 1
-                incident = of_hash(event_id, fields_of(raw))
+                known = {n: v.decode() for n, v in zip(SHOWN_FIELDS, values, strict=True) if v is not None}
+                incident = of_hash(event_id, known)
                 if state is None or incident["state"] == state:
                     found.append(incident)
                     if len(found) == limit:

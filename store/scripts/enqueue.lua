@@ -15,7 +15,8 @@ for i = 3, #ARGV, 2 do
     answers[#answers + 1] = 'full'
     count('events', 'full')
   else
-    redis.call('HSET', key, 'state', 'queued', 'nonce', nonce, 'size', #raw, 'received_ms', now)
+    redis.call('HSET', key, 'state', 'queued', 'nonce', nonce, 'size', #raw, 'received_ms', now,
+               'job_id', job_of(raw) or '')
     redis.call('ZADD', open, now, id)
     redis.call('RPUSH', events, raw)
     count('events', 'accepted')
