@@ -185,6 +185,7 @@ async def test_point_12_stopped_between_intention_and_act_somebody_else_ends_it_
 async def test_point_12_stopped_during_the_act_its_late_result_is_kept_as_evidence(ground: Ground) -> None:
     seen = await well(ground, ONCE, EffectFault.STOP_AFTER)
     assert (seen.status, seen.worker, seen.done) == ("unknown", "successor", {"poke": 1})
+    assert "HTTP 200" in seen.journal["late:1"]
 
 
 # -- 13 to 18: the result and the record --------------------------------------------------------------
@@ -234,3 +235,42 @@ async def test_point_19_what_was_put_aside_goes_on_with_any_worker_when_it_is_du
     how = How(gap_seconds=0.5)  # nobody lives meanwhile
     seen = await well(ground, kind, Fault.KILL_AFTER, plan=first("defer", Fault.KILL_AFTER), how=how)
     assert (seen.status, seen.worker, len(seen.done)) == ("resolved", "successor", 1)
+
+
+# -- 7: waiting for a person --------------------------------------------------------------------------
+
+
+async def park(place: Field, within_seconds: float) -> None:
+    """Let an event wait for a person; then every worker and the store itself die."""
+    await place.report(ONCE, "e1")
+    [claimed] = await place.store.claim("gone", "boot-1", 1)
+    assert await place.store.park("e1", claimed.fence, "the-plan", within_seconds) == "ok"
+    place.ground.server.kill()
+    await asyncio.to_thread(place.ground.server.start)
+    assert await place.left_over() == {"waiting": 1, "open": 1}
+
+
+async def test_point_07_an_approval_moves_what_waited_though_everybody_had_died(ground: Ground) -> None:
+    async with ground.field() as place:
+        await park(place, 60)
+        assert (await place.store.decide("e1", "approved", "another-plan", "ana"))[0] == "changed"
+        assert (await place.store.decide("e1", "approved", "the-plan", "ana"))[0] == "ok"
+        assert (await place.store.decide("e1", "approved", "the-plan", "ana"))[0] == "ok"
+        assert (await place.store.decide("e1", "rejected", "the-plan", "ben"))[0] == "already"
+        worker = await place.start_worker("w1")
+        record = await place.record("e1")
+        assert await worker.drain() == 0
+        assert (record["status"], record["deliveries"], record["worker"]) == ("remediated", 1, "w1")
+        assert ground.effects.of("e1") == {"poke": 1}
+        assert await place.left_over() == {}
+
+
+async def test_point_07_without_a_word_it_comes_back_by_itself_when_the_question_expires(ground: Ground) -> None:
+    async with ground.field() as place:
+        await park(place, 0.3)
+        worker = await place.start_worker("w1")
+        record = await place.record("e1")
+        assert await worker.drain() == 0
+        assert len(await place.records()) == 1
+        assert (record["status"], record["worker"], ground.effects.of("e1")) == ("rejected", "w1", {})
+        assert await place.left_over() == {}
