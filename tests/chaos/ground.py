@@ -22,7 +22,7 @@ from store.calls import Scripts
 from store.keys import Keys
 from tests.chaos.effects import Effects
 from tests.chaos.server import Server
-from tests.chaos.workers import Workers, WorkerProcess
+from tests.chaos.workers import WorkerProcess, Workers
 
 LEASE_SECONDS = 1.0
 DISK_FULL = ["copying /srv/data", "cp: error writing '/backup/2026-01-02.tar': No space left on device"]
@@ -83,8 +83,9 @@ def settings(
         how = {"effector": "http", "url": f"{effect}/{step}", "risk": "safe", "timeout_seconds": 20}
         return {**how, "kind": kind, "idempotent": idempotent}
 
-    rerun = {"safe_to_rerun": True, "rerun": {"effector": "command", "argv": argv, "timeout_seconds": 20}}
-    later = {**rerun, "rerun": {**rerun["rerun"], "delay_seconds": 0.1}}
+    run = {"effector": "command", "argv": argv, "timeout_seconds": 20}
+    rerun: dict[str, Any] = {"safe_to_rerun": True, "rerun": run}
+    later: dict[str, Any] = {"safe_to_rerun": True, "rerun": {**run, "delay_seconds": 0.1}}
     written: dict[str, Any] = {
         "version": 1,
         "redis": {"url": f"redis://127.0.0.1:{store_port}", "key_prefix": prefix},
@@ -156,19 +157,19 @@ class Field:
 
     async def incident(self, event_id: str) -> dict[str, str]:
         """Return the live state of an event's handling."""
-        raw = await self._client.hgetall(self.keys.of("incident", event_id))
-        return {name.decode(): value.decode("utf-8", "replace") for name, value in raw.items()}
+        return await self._hash(self.keys.of("incident", event_id))
 
     async def journal(self, event_id: str) -> dict[str, str]:
         """Return what the effect journal says of an event."""
-        raw = await self._client.hgetall(self.keys.of("fx", event_id))
-        return {name.decode(): value.decode() for name, value in raw.items()}
+        return await self._hash(self.keys.of("fx", event_id))
+
+    async def _hash(self, key: str) -> dict[str, str]:
+        raw: dict[Any, Any] = await self._client.hgetall(key)
+        return {name.decode(): value.decode("utf-8", "replace") for name, value in raw.items()}
 
     async def left_over(self) -> dict[str, int]:
         """Return what is still in hand, put aside, waiting or without a record."""
-        kinds = {"events": "llen", "leases": "zcard", "delayed": "zcard", "open": "zcard"}
-        if "waiting" in Keys.SINGLE:
-            kinds["waiting"] = "zcard"
+        kinds = {"events": "llen", "leases": "zcard", "delayed": "zcard", "open": "zcard", "waiting": "zcard"}
         sizes = {name: await getattr(self._client, look)(self.keys.single(name)) for name, look in kinds.items()}
         return {name: size for name, size in sizes.items() if size}
 

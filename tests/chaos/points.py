@@ -12,10 +12,11 @@ from typing import Any
 
 from tests.chaos.effects import EffectFault
 from tests.chaos.ground import KINDS, Field, Ground, Kind
-from tests.chaos.proxy import CUTTING, Fault, Plan, Proxy
+from tests.chaos.proxy import CUTTING, KILLING, Fault, Plan, Proxy
 from tests.chaos.workers import WorkerProcess
 
 AnyFault = Fault | EffectFault
+DEADLY = frozenset({*KILLING, EffectFault.KILL_BEFORE, EffectFault.KILL_AFTER})
 UNHARMED = CUTTING
 """Faults that a worker survives with its lease: they may cost a repeat, never an answer."""
 
@@ -99,9 +100,7 @@ class Victim:
     async def strike(self, fault: AnyFault) -> None:
         """Do what the fault says to the process, and call the successor where the event needs one."""
         assert self.worker is not None
-        if fault in (Fault.KILL_BEFORE, Fault.KILL_AFTER, Fault.LATE_DEAD):
-            await self.worker.kill()
-        elif fault in (EffectFault.KILL_BEFORE, EffectFault.KILL_AFTER):
+        if fault in DEADLY:
             await self.worker.kill()
         elif fault in (Fault.STOP, EffectFault.STOP_AFTER, EffectFault.STOP_BEFORE):
             self.worker.send(signal.SIGSTOP)
@@ -145,7 +144,13 @@ class Victim:
 
 
 async def visit(
-    ground: Ground, kind: Kind, fault: AnyFault | None = None, *, plan: Plan | None = None, at: int = 0, how: How = How()
+    ground: Ground,
+    kind: Kind,
+    fault: AnyFault | None = None,
+    *,
+    plan: Plan | None = None,
+    at: int = 0,
+    how: How = How(),
 ) -> Visit:
     """Take one event through one fault; the result says what was not as promised."""
     async with ground.field() as place:

@@ -45,11 +45,12 @@ def end_of(data: bytes, start: int) -> int | None:
     if kind == b"$":
         end = after if count < 0 else after + count + 2
         return end if end <= len(data) else None
-    place: int | None = after
+    place = after
     for _ in range(max(0, count)):
-        place = end_of(data, place)
-        if place is None:
+        end = end_of(data, place)
+        if end is None:
             return None
+        place = end
     return place
 
 

@@ -18,8 +18,8 @@ import yaml
 
 from tests.chaos.effects import EffectFault
 from tests.chaos.ground import KINDS, Field, Ground
-from tests.chaos.points import How, Plan, Visit, first, visit
-from tests.chaos.proxy import Fault, Proxy
+from tests.chaos.points import How, Visit, first, visit
+from tests.chaos.proxy import Fault, Plan, Proxy
 from tests.chaos.server import free_port
 from tests.chaos.workers import ROOT
 

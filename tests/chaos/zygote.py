@@ -7,6 +7,7 @@ ended (negative for a signal). When stdin ends, every worker still alive is kill
 from __future__ import annotations
 
 import ctypes
+import importlib
 import json
 import os
 import random
@@ -16,21 +17,23 @@ import sys
 
 import agentic_worker.main
 
-# What a worker imports on first use; here, so that it is there before the fork.
-import agentic.effectors.command
-import agentic.effectors.http
-import agentic.effectors.notify
-import agentic.effectors.rerun
-import agentic.reasoning.llm
-import agentic.reasoning.precedent
-import agentic.reasoning.rules
-import notifications.console  # noqa: F401
-
 PR_SET_PDEATHSIG = 1
+ON_FIRST_USE = (
+    "agentic.effectors.command",
+    "agentic.effectors.http",
+    "agentic.effectors.notify",
+    "agentic.effectors.rerun",
+    "agentic.reasoning.precedent",
+    "agentic.reasoning.rules",
+    "notifications.console",
+)
+"""What a worker imports only when it is named; imported before the fork, it costs nothing in each worker."""
 
 
 def main() -> None:
     """Fork on order until stdin ends."""
+    for module in ON_FIRST_USE:
+        importlib.import_module(module)
     wake, wake_end = os.pipe()
     os.set_blocking(wake_end, False)
     signal.set_wakeup_fd(wake_end)
