@@ -47,10 +47,10 @@ def end_of(data: bytes, start: int) -> int | None:
         return end if end <= len(data) else None
     place = after
     for _ in range(max(0, count)):
-        end = end_of(data, place)
-        if end is None:
+        beyond = end_of(data, place)
+        if beyond is None:
             return None
-        place = end
+        place = beyond
     return place
 
 
