@@ -17,7 +17,7 @@ import yaml
 
 from agentic.intake import event_to_json
 from agentic.types import Event
-from store import Store
+from store import Store, StoreUnavailable
 from store.calls import Scripts
 from store.keys import Keys
 from tests.chaos.effects import Effects
@@ -130,7 +130,14 @@ class Field:
     async def report(self, kind: Kind, event_id: str) -> None:
         """Put an event on the queue, as the HTTP service does."""
         fields = {"event_id": event_id, "job_id": kind.job_id, "status": "failed", **kind.fields}
-        await self.store.enqueue(event_id, event_to_json(Event.model_validate(fields)))
+        raw = event_to_json(Event.model_validate(fields))
+        while True:
+            try:
+                await self.store.enqueue(event_id, raw)
+            except StoreUnavailable:  # a busy machine; whoever reports waits and says it again
+                await asyncio.sleep(0.1)
+            else:
+                return
 
     async def start_worker(self, name: str, port: int | None = None, **changes: Any) -> WorkerProcess:
         """Start a worker, through a proxy where a port is given."""
@@ -146,7 +153,7 @@ class Field:
         """Return the whole history, oldest first."""
         return [json.loads(raw) for raw in await self._client.lrange(self.keys.single("history"), 0, -1)]
 
-    async def record(self, event_id: str, within_seconds: float = 20) -> dict[str, Any]:
+    async def record(self, event_id: str, within_seconds: float = 40) -> dict[str, Any]:
         """Wait for the record of an event."""
         async with asyncio.timeout(within_seconds):
             while True:

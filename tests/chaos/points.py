@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.chaos.effects import EffectFault
-from tests.chaos.ground import KINDS, Field, Ground, Kind
+from tests.chaos.ground import KINDS, LEASE_SECONDS, Field, Ground, Kind
 from tests.chaos.proxy import CUTTING, KILLING, Fault, Plan, Proxy
 from tests.chaos.workers import WorkerProcess
 
@@ -29,6 +29,8 @@ class How:
     """How long a request is held back, or a process stands still; None = until the successor has written a record."""
     gap_seconds: float = 0.0
     """Time from the fault to the successor's start."""
+    meet_before: str = ""
+    """The held request arrives, or the process goes on, while the successor stands before this request of its own."""
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -96,6 +98,7 @@ class Victim:
         self.worker: WorkerProcess | None = None
         self.successor: asyncio.Task[WorkerProcess] | None = None
         self.resumed: asyncio.Task[None] | None = None
+        self._meeting: Proxy | None = None
 
     async def strike(self, fault: AnyFault) -> None:
         """Do what the fault says to the process, and call the successor where the event needs one."""
@@ -112,6 +115,12 @@ class Victim:
 
     async def hold(self) -> None:
         """Wait for as long as something is to be held back."""
+        if self._how.meet_before:
+            async with asyncio.timeout(15):
+                while self._meeting is None:
+                    await asyncio.sleep(0.02)
+                await self._meeting.struck.wait()
+            return
         if self._how.hold_seconds is not None:
             await asyncio.sleep(self._how.hold_seconds)
             return
@@ -120,7 +129,13 @@ class Victim:
 
     async def _succeed(self) -> WorkerProcess:
         await asyncio.sleep(self._how.gap_seconds)
-        return await self._place.start_worker("successor", **self._how.settings)
+        port = None
+        if self._how.meet_before:
+            upstream, plan = self._place.ground.server.port, first(self._how.meet_before, Fault.LATE)
+            self._meeting = Proxy(upstream, self._place.names, plan, hold=_a_moment)
+            await self._meeting.start()
+            port = self._meeting.port
+        return await self._place.start_worker("successor", port, **self._how.settings)
 
     async def _resume(self) -> None:
         assert self.worker is not None
@@ -135,12 +150,19 @@ class Victim:
             return ["the worker ended by itself"]
         wrong = []
         for worker in (self.worker, await self.successor if self.successor else None):
-            if worker is None or (worker.ended.done() and worker.ended.result() == -signal.SIGKILL):
+            if worker is None:
                 continue
             code = await worker.drain()
-            if code != 0:
+            if code not in (0, -signal.SIGKILL):  # the fatal blow may come while it drains
                 wrong.append(f"a worker exited with {code}, see {worker.log}")
+        if self._meeting is not None:
+            await self._meeting.stop()
         return wrong
+
+
+async def _a_moment() -> None:
+    """Long enough for the one who comes back to be heard, shorter than a lease."""
+    await asyncio.sleep(0.5 * LEASE_SECONDS)
 
 
 async def visit(
@@ -170,7 +192,7 @@ async def _visit(place: Field, kind: Kind, fault: AnyFault | None, plan: Plan, a
         try:
             record = await place.record(event_id)
         except TimeoutError:
-            record, problems = {}, ["no record within 20 s"]
+            record, problems = {}, ["no record in time"]
         if proxy.struck.is_set():
             await proxy.over.wait()
             await asyncio.sleep(0.2)  # what was held back or stopped may still come

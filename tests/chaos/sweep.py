@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from tests.chaos.effects import EffectFault
 from tests.chaos.ground import KINDS, LEASE_SECONDS, Ground, Kind
 from tests.chaos.points import AnyFault, How, Visit, nth, visit
-from tests.chaos.proxy import Fault
+from tests.chaos.proxy import CUTTING, Fault
 
 AT_ONCE = 8
 SHORT_HOLD_SECONDS = 1.3 * LEASE_SECONDS
 """Over when the successor may still be at it."""
 LONG_HOLD_SECONDS = 2.2 * LEASE_SECONDS
 """Over when the successor has finished."""
+PATIENT_SECONDS = 10.0
+"""Lease where the worker lives on, so that it does not end because the machine is busy."""
 BEYOND = 2
 """Points after the last request of an undisturbed run: there the event must have ended first."""
 
@@ -65,7 +67,8 @@ async def sweep(ground: Ground, wanted: Sequence[Point], say: Callable[[Visit], 
     async def go(point: Point) -> Visit:
         async with places:
             plan = nth(point.at, point.fault) if isinstance(point.fault, Fault) else None
-            how = How(SHORT_HOLD_SECONDS if point.at % 2 else LONG_HOLD_SECONDS, gap_of(point))
+            patient = {"queue": {"lease_seconds": PATIENT_SECONDS}} if point.fault in CUTTING else {}
+            how = How(SHORT_HOLD_SECONDS if point.at % 2 else LONG_HOLD_SECONDS, gap_of(point), settings=patient)
             seen = await visit(ground, point.kind, point.fault, plan=plan, at=point.at, how=how)
             if say is not None:
                 say(seen)

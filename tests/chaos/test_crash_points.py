@@ -23,6 +23,8 @@ from tests.chaos.proxy import Fault, Plan, Proxy
 from tests.chaos.server import free_port
 from tests.chaos.workers import ROOT
 
+PATIENT = How(settings={"queue": {"lease_seconds": 15}})
+"""For points where the worker lives on: its lease must not end because the machine is busy."""
 ONCE, IDEMPOTENT, CHECKED, LATER = KINDS["once"], KINDS["idempotent"], KINDS["checked"], KINDS["later"]
 
 
@@ -116,31 +118,34 @@ async def test_point_02_the_service_dies_after_the_event_is_stored_and_the_repea
 async def test_point_03_a_lost_reply_to_a_claim_is_asked_for_again_and_nothing_is_delivered_twice(
     ground: Ground,
 ) -> None:
-    seen = await well(ground, ONCE, Fault.CUT_AFTER, plan=first("claim", Fault.CUT_AFTER))
+    seen = await well(ground, ONCE, Fault.CUT_AFTER, plan=first("claim", Fault.CUT_AFTER), how=PATIENT)
     assert (seen.status, seen.deliveries, seen.done) == ("remediated", 1, {"poke": 1})
 
 
 async def test_point_04_a_worker_dies_with_its_claim_and_another_takes_over(ground: Ground) -> None:
     seen = await well(ground, ONCE, Fault.KILL_AFTER, plan=first("claim", Fault.KILL_AFTER))
-    assert (seen.status, seen.deliveries, seen.worker) == ("remediated", 2, "successor")
+    assert (seen.status, seen.worker) == ("remediated", "successor")
+    assert seen.deliveries >= 2
 
 
 async def test_point_05_a_dead_workers_claim_arrives_late_and_costs_only_a_lease(ground: Ground) -> None:
     how = How(hold_seconds=0.5, gap_seconds=0.7)  # the successor comes when the event is leased to nobody
     seen = await well(ground, ONCE, Fault.LATE_DEAD, plan=first("claim", Fault.LATE_DEAD), how=how)
-    assert (seen.status, seen.deliveries, seen.done) == ("remediated", 2, {"poke": 1})
+    assert (seen.status, seen.done) == ("remediated", {"poke": 1})
+    assert seen.deliveries >= 2
 
 
 async def test_point_06_a_worker_dies_during_diagnosis_and_the_next_one_diagnoses_again(ground: Ground) -> None:
     seen = await well(ground, ONCE, Fault.KILL_BEFORE, plan=first("lrange", Fault.KILL_BEFORE))
-    assert (seen.status, seen.deliveries, seen.done) == ("remediated", 2, {"poke": 1})
+    assert (seen.status, seen.done) == ("remediated", {"poke": 1})
+    assert seen.deliveries >= 2
 
 
 # -- 8 to 12: the intention and the effect ------------------------------------------------------------
 
 
 async def test_point_08_a_lost_reply_to_an_intention_is_asked_for_again_and_acted_on_once(ground: Ground) -> None:
-    seen = await well(ground, ONCE, Fault.CUT_AFTER, plan=first("begin", Fault.CUT_AFTER))
+    seen = await well(ground, ONCE, Fault.CUT_AFTER, plan=first("begin", Fault.CUT_AFTER), how=PATIENT)
     assert (seen.status, seen.deliveries, seen.done) == ("remediated", 1, {"poke": 1})
 
 
@@ -172,7 +177,7 @@ async def test_point_10_an_idempotent_action_is_repeated_with_the_same_key(groun
 
 
 async def test_point_11_a_lost_answer_of_the_target_is_unknown_and_not_repeated(ground: Ground) -> None:
-    seen = await well(ground, ONCE, EffectFault.CUT_AFTER)
+    seen = await well(ground, ONCE, EffectFault.CUT_AFTER, how=PATIENT)
     assert (seen.status, seen.deliveries, seen.done) == ("unknown", 1, {"poke": 1})
 
 
@@ -192,13 +197,14 @@ async def test_point_12_stopped_during_the_act_its_late_result_is_kept_as_eviden
 
 
 async def test_point_13_a_lost_reply_to_a_result_changes_nothing(ground: Ground) -> None:
-    seen = await well(ground, ONCE, Fault.CUT_AFTER, plan=first("result", Fault.CUT_AFTER))
+    seen = await well(ground, ONCE, Fault.CUT_AFTER, plan=first("result", Fault.CUT_AFTER), how=PATIENT)
     assert (seen.status, seen.deliveries, seen.done) == ("remediated", 1, {"poke": 1})
 
 
 async def test_point_14_dead_after_the_result_the_successor_knows_it_is_done(ground: Ground) -> None:
     seen = await well(ground, ONCE, Fault.KILL_AFTER, plan=first("result", Fault.KILL_AFTER))
-    assert (seen.status, seen.deliveries, seen.done) == ("remediated", 2, {"poke": 1})
+    assert (seen.status, seen.done) == ("remediated", {"poke": 1})
+    assert seen.deliveries >= 2
 
 
 async def test_point_14_what_was_done_counts_though_the_budget_is_used_up_by_it(ground: Ground) -> None:
@@ -213,7 +219,7 @@ async def test_point_15_stopped_after_the_result_the_one_who_comes_back_is_fence
 
 
 async def test_point_16_a_lost_reply_to_the_record_does_not_write_it_twice(ground: Ground) -> None:
-    seen = await well(ground, ONCE, Fault.CUT_AFTER, plan=first("finish", Fault.CUT_AFTER))
+    seen = await well(ground, ONCE, Fault.CUT_AFTER, plan=first("finish", Fault.CUT_AFTER), how=PATIENT)
     assert (seen.status, seen.deliveries, seen.worker) == ("remediated", 1, "victim")
 
 
@@ -224,7 +230,17 @@ async def test_point_17_dead_after_the_record_there_is_nothing_to_do(ground: Gro
 
 async def test_point_18_a_record_that_comes_after_the_lease_is_not_written(ground: Ground) -> None:
     seen = await well(ground, ONCE, Fault.LATE, plan=first("finish", Fault.LATE))
-    assert (seen.status, seen.deliveries, seen.worker) == ("remediated", 2, "successor")
+    assert (seen.status, seen.worker) == ("remediated", "successor")
+    assert seen.deliveries >= 2
+
+
+@pytest.mark.parametrize(("fault", "at"), [(Fault.STOP, "result"), (Fault.LATE, "finish"), (Fault.LATE, "result")])
+async def test_points_15_and_18_who_comes_back_while_the_successor_is_at_it_changes_nothing(
+    ground: Ground, fault: Fault, at: str
+) -> None:
+    seen = await well(ground, ONCE, fault, plan=first(at, fault), how=How(meet_before="finish"))
+    assert (seen.worker, seen.done) == ("successor", {"poke": 1})
+    assert seen.status == ("remediated" if at == "finish" or fault is Fault.STOP else "unknown")
 
 
 # -- 19: put aside ------------------------------------------------------------------------------------
@@ -234,7 +250,7 @@ async def test_point_18_a_record_that_comes_after_the_lease_is_not_written(groun
 async def test_point_19_what_was_put_aside_goes_on_with_any_worker_when_it_is_due(ground: Ground, kind: Any) -> None:
     how = How(gap_seconds=0.5)  # nobody lives meanwhile
     seen = await well(ground, kind, Fault.KILL_AFTER, plan=first("defer", Fault.KILL_AFTER), how=how)
-    assert (seen.status, seen.worker, len(seen.done)) == ("resolved", "successor", 1)
+    assert (seen.status, seen.deliveries, seen.worker, len(seen.done)) == ("resolved", 1, "successor", 1)
 
 
 # -- 7: waiting for a person --------------------------------------------------------------------------
