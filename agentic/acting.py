@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
-from agentic.contracts import BeginAnswer, Deferred, Effector, EffectRequest, EffectResult, Incident, Usage
+from agentic.contracts import Deferred, Effector, EffectRequest, Entry, Incident, Usage
 from agentic.effectors.placeholders import param_values
-from agentic.errors import EffectorError
+from agentic.effects import Effects
 from agentic.guard import GuardInput, rule
 from agentic.planning import RERUN_KINDS, TELLING_KINDS
-from agentic.registry import call
 from agentic.types import (
     Action,
     ActionKind,
@@ -29,7 +27,6 @@ from agentic.types import (
     Verdict,
     Verification,
     VerificationStatus,
-    utc_now,
 )
 from agentic.verification import Verifier
 
@@ -73,6 +70,12 @@ class Course:
     verification: Verification | None = None
     broken: bool = False
     """A remedy did not happen, so that a rerun right after it would fail again."""
+    journal: Mapping[str, Entry] = field(default_factory=dict)
+    """What earlier deliveries have begun."""
+
+    def begun(self, number: int) -> bool:
+        """Say whether an earlier delivery began this step or one of its repeats."""
+        return any(label == str(number) or label.startswith(f"{number}.") for label in self.journal)
 
     @property
     def healed(self) -> bool:
@@ -87,6 +90,7 @@ class Actor:
         self._declared = declared
         self._limits = limits
         self._verifier = Verifier(effectors)
+        self._effects = Effects(effectors, self._verifier)
 
     async def carry_out(
         self,
@@ -99,9 +103,13 @@ class Actor:
     ) -> Acted | Deferred:
         """Rule on every action, run what may run, check that it helped."""
         course = Course(incident, job, digest, decision, [])
+        if "steps" in incident.progress:
+            course.journal = await incident.journal()
         plan = await self._rule(course, actions, judged_wrong)
         if any(step.decision is Verdict.AUTO and step.kind not in TELLING_KINDS for step in plan):
-            await incident.save(stage="acting", decision=decision, diagnosis=decision.diagnosis)
+            # Whoever goes on must find the same steps under the same numbers, whatever the settings say by then.
+            pinned = decision.model_copy(update={"actions": tuple(action.name for action in actions)})
+            await incident.save(stage="acting", decision=pinned, diagnosis=decision.diagnosis, steps=plan)
         for number, (step, action) in enumerate(zip(plan, actions, strict=True)):
             following = actions[number + 1] if number + 1 < len(actions) else None
             waits = await self._take(course, step, action, following)
@@ -111,8 +119,20 @@ class Actor:
         return Acted(plan, tuple(course.outcomes), course.verification, status, reason)
 
     async def _rule(self, course: Course, actions: Sequence[Action], judged: Mapping[str, str]) -> tuple[Step, ...]:
-        usage = await course.incident.usage()
-        return tuple(self._step(course, number, action, usage, judged) for number, action in enumerate(actions, 1))
+        """Rule on every action; what was begun already keeps the ruling it was begun under.
+
+        A pause or a used-up budget since then must not hide that it happened, or may have.
+        """
+        # In mode observe every answer is the same whatever the moment, so the store need not be asked.
+        usage = Usage() if course.job.mode is Mode.OBSERVE else await course.incident.usage()
+        former = {step["step"]: step for step in course.incident.progress.get("steps", ())}
+        steps = []
+        for number, action in enumerate(actions, 1):
+            step = self._step(course, number, action, usage, judged)
+            if course.begun(number) and number in former and former[number]["name"] == action.name:
+                step = Step.model_validate(former[number])
+            steps.append(step)
+        return tuple(steps)
 
     def _step(self, course: Course, number: int, action: Action, usage: Usage, judged: Mapping[str, str]) -> Step:
         event, job, diagnosis = course.incident.event, course.job, course.decision.diagnosis
@@ -202,23 +222,29 @@ class Actor:
             return proof
         course.verification = proof
         if proof.status is VerificationStatus.FAILED and action.undo is not None:
-            await self._take_back(course, step, self._declared[action.undo])
+            return await self._take_back(course, step, self._declared[action.undo])
         return None
 
-    async def _take_back(self, course: Course, step: Step, undo: Action) -> None:
+    async def _take_back(self, course: Course, step: Step, undo: Action) -> Deferred | None:
         """Undo a remedy that did not help, if the guard lets that happen by itself."""
         ruled = self._step(course, step.step, undo, await course.incident.usage(), {})
-        if ruled.decision is Verdict.AUTO:
-            outcome = await self._once(course, ruled, undo, f"{step.step}.undo", 1)
+        label = f"{step.step}.undo"
+        if ruled.decision is Verdict.AUTO or label in course.journal:
+            request = self._request(course, undo, label)
+            ended = await self._effects.once(course.incident, ruled, request, self._budget(course.job))
+            if isinstance(ended, Deferred):
+                return ended
+            outcome = ended
         else:
             detail = f"needs a person: {ruled.reason}"
             outcome = Outcome(step=step.step, name=undo.name, status=OutcomeStatus.SKIPPED, detail=detail)
         course.outcomes.append(outcome)
+        return None
 
     async def _run(self, course: Course, step: Step, action: Action) -> Outcome | Deferred:
         """Run an action once; a rerun with backoff as often as the limit allows, with a growing wait before each."""
         attempts = self._limits.reruns_per_failure if action.kind in WAITING_KINDS else 1
-        outcome = None
+        outcome: Outcome | Deferred | None = None
         for attempt in range(1, max(1, attempts) + 1):
             label = str(step.step) if attempt == 1 else f"{step.step}.{attempt}"
             if action.kind in WAITING_KINDS:
@@ -228,8 +254,9 @@ class Actor:
                 if course.incident.progress.get("recovered_by"):
                     detail = "not needed: the job succeeded while this waited"
                     return Outcome(step=step.step, name=step.name, status=OutcomeStatus.DONE, detail=detail)
-            outcome = await self._once(course, step, action, label, attempt)
-            if outcome.status is not OutcomeStatus.FAILED:
+            request = self._request(course, action, label, attempt)
+            outcome = await self._effects.once(course.incident, step, request, self._budget(course.job))
+            if isinstance(outcome, Deferred) or outcome.status is not OutcomeStatus.FAILED:
                 break
         assert outcome is not None
         return outcome
@@ -243,44 +270,12 @@ class Actor:
         await course.incident.save(stage="waiting", waited={**waited, str(step.step): attempt})
         return Deferred(wait, watch_job=True)
 
-    async def _once(self, course: Course, step: Step, action: Action, label: str, attempt: int) -> Outcome:
-        begin = await course.incident.begin(label, action, self._budget(course.job))
-        if begin.answer is BeginAnswer.DONE and begin.outcome is not None:
-            return begin.outcome
-        if begin.answer is not BeginAnswer.GO:
-            return _not_begun(step, begin.answer, begin.detail)
-        started, clock = utc_now(), time.monotonic()
-        result, never_sent = await self._execute(self._request(course, action, label, attempt))
-        outcome = Outcome(
-            step=step.step,
-            name=step.name,
-            status=result.status,
-            detail=result.detail,
-            started_at=started,
-            duration_seconds=round(time.monotonic() - clock, 4),
-        )
-        await course.incident.result(label, outcome, never_sent=never_sent)
-        return outcome
-
-    async def _execute(self, request: EffectRequest) -> tuple[EffectResult, bool]:
-        """Carry out one request; what an effector breaks becomes its outcome, and says whether anything was sent."""
-        effector = self._effectors.get(request.action.effector or "")
-        if effector is None:
-            return EffectResult.failed(f"no effector is called {request.action.effector!r}"), True
-        try:
-            result: EffectResult = await call(effector.execute, request)
-        except EffectorError as error:
-            kind = EffectResult.failed if error.never_sent else EffectResult.unknown
-            return kind(str(error)), error.never_sent
-        except Exception as error:
-            log.exception("effector.crashed", effector=request.action.effector)
-            return EffectResult.unknown(f"the effector broke: {type(error).__name__}: {error}"[:500]), False
-        return result, False
-
 
 def _why_not(course: Course, step: Step) -> Outcome | None:
     """Return the outcome of a step that is not to be run, or None."""
     status, detail = OutcomeStatus.SKIPPED, ""
+    if course.begun(step.step) and step.decision is Verdict.AUTO:
+        return None  # it happened, or may have; the journal knows, and nothing is done twice
     if course.healed:
         detail = "not needed: the job is well again"
     elif any(outcome.status is OutcomeStatus.UNKNOWN for outcome in course.outcomes) and step.kind not in TELLING_KINDS:
@@ -303,18 +298,6 @@ def _why_not(course: Course, step: Step) -> Outcome | None:
 def _helped_unchecked(course: Course) -> bool:
     proof = course.verification
     return proof is not None and proof.status is VerificationStatus.NOT_CONFIGURED
-
-
-def _not_begun(step: Step, answer: BeginAnswer, detail: str) -> Outcome:
-    if answer is BeginAnswer.UNKNOWN:
-        status = OutcomeStatus.UNKNOWN
-        text = "a worker that is gone had begun this and did not say how it ended; look before it is repeated"
-    elif answer is BeginAnswer.PAUSED:
-        status, text = OutcomeStatus.REFUSED, f"automatic actions are paused (by {detail})"
-    else:
-        of_whom = "of this job" if detail == "job" else "of all jobs"
-        status, text = OutcomeStatus.REFUSED, f"the limit of automatic actions {of_whom} per hour is reached"
-    return Outcome(step=step.step, name=step.name, status=status, detail=text)
 
 
 def conclude(mode: Mode, plan: Sequence[Step], course: Course) -> tuple[RecordStatus, str]:

@@ -81,6 +81,8 @@ class Planner:
         plan: dict[str, Action] = {}
         for name in names:
             action = self._find(name, job)
+            if action is None and decision.actions is not None:
+                action = _gone(name)
             if action is not None:
                 plan.setdefault(action.name, action)
         if not plan:
@@ -96,6 +98,8 @@ class Planner:
         if name in self._actions:
             action = self._actions[name]
             return action if action.serves(job.id) else None
+        if name not in _KINDS:
+            return None
         kind = ActionKind(name)
         for action in self._actions.values():
             if action.kind is kind and action.serves(job.id):
@@ -105,6 +109,14 @@ class Planner:
         if kind in RERUN_KINDS and job.rerun is not None and kind is not ActionKind.RERUN_ON_OTHER_NODE:
             return job.rerun.model_copy(update={"name": name, "kind": kind})
         return Action(name=name, kind=kind, description=PROPOSALS[kind])
+
+
+_KINDS = frozenset(kind.value for kind in ActionKind)
+
+
+def _gone(name: str) -> Action:
+    """Stand in for an action that was decided on and has since left the settings: the steps keep their numbers."""
+    return Action(name=name, kind=ActionKind.FIX_CONFIG, description=f"The settings no longer declare {name}")
 
 
 PROPOSALS: dict[ActionKind, str] = {

@@ -220,6 +220,8 @@ class Action(Frozen):
     timeout_seconds: float = 60.0
     undo: str | None = None
     verify: Check | None = None
+    probe: Check | None = None
+    """Tells whether the effect happened, when nobody saw its answer."""
 
     def serves(self, job_id: str) -> bool:
         """Say whether the operator declared this action for that job."""

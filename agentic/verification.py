@@ -49,7 +49,7 @@ class Verifier:
         return Verification(status=VerificationStatus.NOT_CONFIGURED, how="no check is declared")
 
     async def _check(self, incident: Incident, job: Job, check: Check, step: str) -> Verification | Deferred:
-        passed, detail = await self._look(incident, job, check, step)
+        passed, detail = await self.look(incident, job, check, step)
         if passed:
             return _verdict(VerificationStatus.VERIFIED, f"the check passed: {detail}")
         state: dict[str, Any] = dict(incident.progress.get("verify", {}).get(step) or {"since": _now(), "tries": 0})
@@ -62,7 +62,8 @@ class Verifier:
         await incident.save(stage="verifying", verify={**incident.progress.get("verify", {}), step: state})
         return Deferred(pause, watch_job=True)
 
-    async def _look(self, incident: Incident, job: Job, check: Check, step: str) -> tuple[bool, str]:
+    async def look(self, incident: Incident, job: Job, check: Check, step: str) -> tuple[bool, str]:
+        """Run a check once; say whether it passed, and its words."""
         action = check_as_action(check)
         key = f"{incident.event.event_id}:{step}:check"
         request = EffectRequest(action=action, event=incident.event, job=job, step=f"{step}.check", key=key)

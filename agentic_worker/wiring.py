@@ -138,10 +138,14 @@ def _check_calls(settings: Settings, effectors: Mapping[str, Effector], actions:
         calls.append((f"actions.{name}", action))
         if action.verify is not None:
             calls.append((f"actions.{name}.verify", check_as_action(action.verify)))
+        if action.probe is not None:
+            calls.append((f"actions.{name}.probe", check_as_action(action.probe)))
     for index, entry in enumerate(settings.jobs):
         job = entry.to_job()
         if job.rerun is not None:
             calls.append((f"jobs.{index}.rerun", job.rerun))
+            if job.rerun.probe is not None:
+                calls.append((f"jobs.{index}.rerun.probe", check_as_action(job.rerun.probe)))
         if job.verify is not None:
             calls.append((f"jobs.{index}.verify", check_as_action(job.verify)))
     problems = []

@@ -37,6 +37,8 @@ def semantic_problems(settings: Settings) -> Iterator[Finding]:
         yield from _call_problems(settings, here, action)
         if action.verify:
             yield from _call_problems(settings, (*here, "verify"), action.verify)
+        if action.probe:
+            yield from _call_problems(settings, (*here, "probe"), action.probe)
     known = names | BUILT_IN_NAMES | kinds
     for category, plan in settings.playbooks.items():
         yield from _plan_problems(("playbooks", category.value), plan, known)
@@ -50,6 +52,8 @@ def semantic_problems(settings: Settings) -> Iterator[Finding]:
             yield from _plan_problems((*here2, "playbooks", category.value), plan, known)
         if job.rerun:
             yield from _call_problems(settings, (*here2, "rerun"), job.rerun)
+            if job.rerun.probe:
+                yield from _call_problems(settings, (*here2, "rerun", "probe"), job.rerun.probe)
         if job.verify:
             yield from _call_problems(settings, (*here2, "verify"), job.verify)
     for index, host in enumerate(settings.http.allowed_hosts):
@@ -79,7 +83,7 @@ def _no_such_action(name: str, known: set[str] | frozenset[str]) -> str:
 
 
 def _call_problems(settings: Settings, here: Where, call: EffectorCall) -> Iterator[Finding]:
-    effector = call.effector or ("command" if here[-1] in ("rerun", "verify") else None)
+    effector = call.effector or ("command" if here[-1] in ("rerun", "verify", "probe") else None)
     params = getattr(call, "params", {})
     if effector is None:
         if call.argv or call.url:

@@ -129,6 +129,7 @@ _BESIDE_THE_CALL = (
     "jobs",
     "undo",
     "verify",
+    "probe",
     "params",
     "within_seconds",
 )
@@ -159,6 +160,7 @@ class ActionSettings(EffectorCall):
     jobs: list[str] = Field(default_factory=list, description="The only jobs it may be used for; empty = every job")
     undo: str | None = Field(None, description="Name of the action that takes this one back")
     verify: CheckSettings | None = None
+    probe: CheckSettings | None = Field(None, description="Tells whether it happened, when nobody saw its answer")
     params: dict[str, str] = Field(
         default_factory=dict, description="Name -> pattern of {param.NAME}; value from the job or a label"
     )
@@ -178,7 +180,14 @@ class ActionSettings(EffectorCall):
             timeout_seconds=self.timeout_seconds,
             undo=self.undo,
             verify=self.verify.to_check() if self.verify else None,
+            probe=self.probe.to_check() if self.probe else None,
         )
+
+
+class RerunSettings(EffectorCall):
+    """How to start a job again."""
+
+    probe: CheckSettings | None = Field(None, description="Tells whether the run exists, when nobody saw its answer")
 
 
 class JobSettings(Section):
@@ -187,7 +196,7 @@ class JobSettings(Section):
     id: str = Field(description='The job_id of its events; "*" is every other job')
     mode: Mode = Field(Mode.SUGGEST, description="observe | suggest | approve | auto")
     safe_to_rerun: bool = Field(False, description="The job's contract: without it no rerun happens by itself")
-    rerun: EffectorCall | None = Field(None, description="How to start the job again")
+    rerun: RerunSettings | None = Field(None, description="How to start the job again")
     verify: CheckSettings | None = Field(None, description="How to see that the job is well")
     playbooks: dict[Category, list[str]] = Field(default_factory=dict, description="Override the global ones")
     params: dict[str, str] = Field(default_factory=dict, description="Values of {param.NAME} for this job")
@@ -208,6 +217,7 @@ class JobSettings(Section):
                 risk=Risk.SAFE,  # whether it may run by itself is the job's word, safe_to_rerun
                 idempotent=False,
                 timeout_seconds=self.rerun.timeout_seconds,
+                probe=self.rerun.probe.to_check() if self.rerun.probe else None,
             )
         return Job(
             id=self.id,

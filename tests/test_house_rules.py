@@ -283,7 +283,7 @@ def test_no_tracked_file_names_the_package_registry_that_was_used() -> None:
 # -- what must be written down ----------------------------------------------------------------------
 
 CONFIGURATION = ROOT / "docs" / "configuration.md"
-DOCUMENTED_ONCE = {"CheckSettings": EffectorCall, "ActionSettings": EffectorCall}
+DOCUMENTED_ONCE = {"RerunSettings": EffectorCall, "CheckSettings": EffectorCall, "ActionSettings": EffectorCall}
 """These sections take every key of the base as well; the document lists those once."""
 
 
@@ -295,6 +295,8 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def sections(model: type[BaseModel] = Settings) -> Iterator[type[BaseModel]]:
+    if model.__name__ in DOCUMENTED_ONCE:
+        yield DOCUMENTED_ONCE[model.__name__]
     yield model
     for field in model.model_fields.values():
         for inner in models_in(field.annotation):
