@@ -181,16 +181,22 @@ async def test_point_11_a_lost_answer_of_the_target_is_unknown_and_not_repeated(
     assert (seen.status, seen.deliveries, seen.done) == ("unknown", 1, {"poke": 1})
 
 
+async def test_point_11_an_idempotent_action_without_an_answer_is_repeated_with_the_same_key(ground: Ground) -> None:
+    seen = await well(ground, IDEMPOTENT, EffectFault.CUT_AFTER, how=PATIENT)
+    assert (seen.status, seen.deliveries, seen.done) == ("remediated", 1, {"tidy": 2})
+    [keys] = [keys for step, keys in ground.effects.keys.items() if step.endswith("/tidy")]
+    assert len(keys) == 1
+
+
 async def test_point_12_stopped_between_intention_and_act_somebody_else_ends_it_as_unknown(ground: Ground) -> None:
     seen = await well(ground, ONCE, Fault.STOP, plan=first("begin", Fault.STOP))
     assert (seen.status, seen.worker) == ("unknown", "successor")
     assert seen.done in ({}, {"poke": 1})
 
 
-async def test_point_12_stopped_during_the_act_its_late_result_is_kept_as_evidence(ground: Ground) -> None:
+async def test_point_12_stopped_during_the_act_it_is_unknown_and_not_done_again(ground: Ground) -> None:
     seen = await well(ground, ONCE, EffectFault.STOP_AFTER)
     assert (seen.status, seen.worker, seen.done) == ("unknown", "successor", {"poke": 1})
-    assert "HTTP 200" in seen.journal["late:1"]
 
 
 # -- 13 to 18: the result and the record --------------------------------------------------------------
@@ -235,12 +241,16 @@ async def test_point_18_a_record_that_comes_after_the_lease_is_not_written(groun
 
 
 @pytest.mark.parametrize(("fault", "at"), [(Fault.STOP, "result"), (Fault.LATE, "finish"), (Fault.LATE, "result")])
-async def test_points_15_and_18_who_comes_back_while_the_successor_is_at_it_changes_nothing(
+async def test_points_12_15_and_18_who_comes_back_while_the_successor_is_at_it_changes_nothing(
     ground: Ground, fault: Fault, at: str
 ) -> None:
     seen = await well(ground, ONCE, fault, plan=first(at, fault), how=How(meet_before="finish"))
     assert (seen.worker, seen.done) == ("successor", {"poke": 1})
-    assert seen.status == ("remediated" if at == "finish" or fault is Fault.STOP else "unknown")
+    if (fault, at) == (Fault.LATE, "result"):
+        assert seen.status == "unknown"
+        assert "HTTP 200" in seen.journal["late:1"], "a result that comes too late is kept as evidence"
+    else:
+        assert seen.status == "remediated"
 
 
 # -- 19: put aside ------------------------------------------------------------------------------------
