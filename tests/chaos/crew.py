@@ -38,8 +38,8 @@ class Place:
 
     @property
     def ready(self) -> bool:
-        """Say whether its worker has begun to work."""
-        return self.worker is not None and self.worker.working
+        """Say whether its worker has begun to work, and was not told to end."""
+        return self.worker is not None and self.worker.working and self.worker.pid not in self.expected
 
     def signal(self, number: int) -> None:
         """Send its worker a signal; one that ends it is expected to."""

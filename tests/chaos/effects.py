@@ -42,6 +42,7 @@ class Effects:
         """`EVENT/STEP` to the idempotency keys it was ordered with."""
         self.looks_needed = 2
         self.under_way: set[str] = set()
+        self.struck: set[str] = set()
         self.port = 0
 
     async def start(self) -> None:
@@ -85,6 +86,8 @@ class Effects:
             return 200 if self._looks[rest] >= self.looks_needed else 503
         event_id = rest.partition("/")[0]
         fault, strike = self._faults.pop(event_id, (None, None))
+        if fault is not None:
+            self.struck.add(event_id)
         if fault in (EffectFault.KILL_BEFORE, EffectFault.STOP_BEFORE):
             assert fault is not None and strike is not None
             await strike(fault)

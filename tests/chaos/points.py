@@ -48,6 +48,7 @@ class Visit:
     problems: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     journal: dict[str, str] = field(default_factory=dict)
+    struck: bool = False
 
     @property
     def status(self) -> str:
@@ -200,7 +201,8 @@ async def _visit(place: Field, kind: Kind, fault: AnyFault | None, plan: Plan, a
     name = proxy.seen[at - 1] if at and proxy.struck.is_set() else ""
     done = place.ground.effects.of(event_id)
     problems += await wrong_with(place, kind, fault, record, done)
-    return Visit(kind, fault, at, name, record, done, problems, proxy.seen, await place.journal(event_id))
+    struck = proxy.struck.is_set() or event_id in place.ground.effects.struck
+    return Visit(kind, fault, at, name, record, done, problems, proxy.seen, await place.journal(event_id), struck)
 
 
 @asynccontextmanager

@@ -97,4 +97,4 @@ class Server:
                     said += data
         except OSError:
             return False
-        return f"process_id:{self._process.pid}\r".encode() in said and b"loading:0" in said
+        return f"process_id:{self._process.pid}\r".encode() in said and b"\nloading:0" in said

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.chaos.crew import crew_of
 from tests.chaos.effects import EffectFault
 from tests.chaos.ground import KINDS, Field, Ground
 from tests.chaos.points import How, Visit, first, visit
@@ -23,6 +24,17 @@ from tests.chaos.proxy import Fault, Plan, Proxy
 from tests.chaos.server import free_port
 from tests.chaos.workers import ROOT
 
+MORTAL = """\
+import os, pathlib, signal
+from agentic.contracts import ReasoningModule
+
+class Mortal(ReasoningModule):
+    def decide(self, situation):
+        once = pathlib.Path(__file__).with_suffix(".died")
+        if not once.exists():
+            once.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
 PATIENT = How(settings={"queue": {"lease_seconds": 15}})
 """For points where the worker lives on: its lease must not end because the machine is busy."""
 ONCE, IDEMPOTENT, CHECKED, LATER = KINDS["once"], KINDS["idempotent"], KINDS["checked"], KINDS["later"]
@@ -32,6 +44,7 @@ async def well(ground: Ground, *args: Any, **options: Any) -> Visit:
     """Visit a crash point; every promise that holds everywhere is checked here."""
     seen = await visit(ground, *args, **options)
     assert not seen.problems, str(seen)
+    assert seen.struck, f"there was no such request among {seen.requests}"
     return seen
 
 
@@ -136,9 +149,17 @@ async def test_point_05_a_dead_workers_claim_arrives_late_and_costs_only_a_lease
 
 
 async def test_point_06_a_worker_dies_during_diagnosis_and_the_next_one_diagnoses_again(ground: Ground) -> None:
-    seen = await well(ground, ONCE, Fault.KILL_BEFORE, plan=first("lrange", Fault.KILL_BEFORE))
-    assert (seen.status, seen.done) == ("remediated", {"poke": 1})
-    assert seen.deliveries >= 2
+    (ground.folder / "mortal.py").write_text(MORTAL)
+    settings = {"reasoning": [{"use": "mortal:Mortal"}, {"use": "rules"}]}
+    async with ground.field() as place:
+        await place.report(ONCE, "e1")
+        async with crew_of(place, 1, **settings) as crew:
+            record = await place.record("e1")
+        assert len(crew.exits) == 1, "one died"
+        assert record["status"] == "remediated"
+        assert record["deliveries"] >= 2
+        assert ground.effects.of("e1") == {"poke": 1}
+        assert await place.left_over() == {}
 
 
 # -- 8 to 12: the intention and the effect ------------------------------------------------------------
