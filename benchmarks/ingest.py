@@ -151,8 +151,8 @@ def _print(results: list[Results]) -> None:
         tail = median([a / b for a, b in zip(row.p99, bare.p99, strict=True)])
         cpu = median([b / a for a, b in zip(row.cpu, bare.cpu, strict=True)])
         print(
-            f"{name:24}{median(row.rate):9,.0f}{rate:8.2f}{median(row.p50):8.1f}{median(row.p99):8.1f}{tail:7.2f}"
-            f"{median(row.cpu):10.3f}{cpu:9.2f}  {row.missing}"
+            f"{name:24}{median(row.rate):10,.0f}{rate:10.2f}{median(row.p50):10.1f}{median(row.p99):10.1f}{tail:10.2f}"
+            f"{median(row.cpu):10.3f}{cpu:10.2f}  {row.missing}"
         )
 
 
