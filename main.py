@@ -20,7 +20,7 @@ from config import load_settings, worker_environment
 from jobsim import Lab, lab_config
 from settings.logs import set_up_logs
 from settings.models import Settings
-from store import Store
+from store import Store, StoreMisconfigured
 from store.setup import set_up_store
 
 log = structlog.get_logger()
@@ -53,7 +53,7 @@ def main() -> int:
         finally:
             if embedded is not None:
                 embedded.stop()
-    except (ConfigError, PluginError) as error:
+    except (ConfigError, PluginError, StoreMisconfigured) as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_CONFIG
     except (AutoRemedyError, OSError) as error:
@@ -76,7 +76,7 @@ async def _run(settings: Settings, store: Store, url: str, worker: WorkerService
     port = listener.getsockname()[1]
     server = Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))
     stopping = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # HUP: the terminal was closed
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
 
     serving = asyncio.create_task(server.serve([listener]))

@@ -146,7 +146,7 @@ class Actor:
                 confidence=diagnosis.confidence,
                 min_confidence=self._limits.min_confidence,
                 job_actions=usage.job_actions,
-                max_job_actions=self._limits.per_job_per_hour,
+                max_job_actions=self._budget(job)[0],
                 all_actions=usage.all_actions,
                 max_all_actions=self._limits.per_hour,
                 reruns=(event.attempt or 1) - 1 if event.lineage else 0,
@@ -166,6 +166,10 @@ class Actor:
             reason=ruling.reason,
             preview=self._preview(course, action, str(number)),
         )
+
+    def _budget(self, job: Job) -> tuple[int, int]:
+        own = job.max_actions_per_hour
+        return self._limits.per_job_per_hour if own is None else own, self._limits.per_hour
 
     def _preview(self, course: Course, action: Action, step: str) -> str | None:
         effector = self._effectors.get(action.effector or "")
@@ -226,7 +230,8 @@ class Actor:
         ruled = self._step(course, step.step, undo, await course.incident.usage(), {})
         label = f"{step.step}.undo"
         if ruled.decision is Verdict.AUTO or label in course.journal:
-            ended = await self._effects.once(course.incident, ruled, self._request(course, undo, label))
+            request = self._request(course, undo, label)
+            ended = await self._effects.once(course.incident, ruled, request, self._budget(course.job))
             if isinstance(ended, Deferred):
                 return ended
             outcome = ended
@@ -249,7 +254,8 @@ class Actor:
                 if course.incident.progress.get("recovered_by"):
                     detail = "not needed: the job succeeded while this waited"
                     return Outcome(step=step.step, name=step.name, status=OutcomeStatus.DONE, detail=detail)
-            outcome = await self._effects.once(course.incident, step, self._request(course, action, label, attempt))
+            request = self._request(course, action, label, attempt)
+            outcome = await self._effects.once(course.incident, step, request, self._budget(course.job))
             if isinstance(outcome, Deferred) or outcome.status is not OutcomeStatus.FAILED:
                 break
         assert outcome is not None
@@ -275,9 +281,9 @@ def _why_not(course: Course, step: Step) -> Outcome | None:
     elif any(outcome.status is OutcomeStatus.UNKNOWN for outcome in course.outcomes) and step.kind not in TELLING_KINDS:
         detail = "left alone: nobody can tell what an earlier step did"
     elif step.decision is Verdict.PROPOSE:
-        detail = f"for a person to do: {step.reason}"
+        detail = "left to a person"
     elif step.decision is Verdict.ASK:
-        detail = f"needs a person: {step.reason}"
+        detail = f"not by itself: {step.reason}"
     elif step.decision is Verdict.REFUSE:
         status, detail = OutcomeStatus.REFUSED, step.reason
     elif step.kind in RERUN_KINDS and course.broken:
@@ -315,7 +321,7 @@ def conclude(mode: Mode, plan: Sequence[Step], course: Course) -> tuple[RecordSt
         return RecordStatus.SUGGESTED, f"the job's mode is {mode}: {_names(remedies)} would be next"
     if told:
         why = proof.how if proof is not None else _first_reason(remedies, by_step)
-        return RecordStatus.ESCALATED, f"a person was told; {why}" if why else "a person was told"
+        return RecordStatus.ESCALATED, why or "nothing here can be remedied without a person"
     return RecordStatus.SUGGESTED, _first_reason(remedies, by_step) or "nothing may be done here without a person"
 
 
@@ -324,4 +330,9 @@ def _names(steps: Sequence[Step]) -> str:
 
 
 def _first_reason(remedies: Sequence[Step], outcomes: Mapping[int, Outcome]) -> str:
-    return next((f"{step.name}: {outcomes[step.step].detail}" for step in remedies if outcomes[step.step].detail), "")
+    """Name the first remedy that did not happen, in one line."""
+    for step in remedies:
+        outcome = outcomes[step.step]
+        if outcome.status is not OutcomeStatus.DONE:
+            return f"{step.name} {outcome.status.value}: {outcome.detail.partition(chr(10))[0]}".rstrip(": ")
+    return ""

@@ -231,8 +231,11 @@ class Incident(ABC):
         """Store what has been worked out, so that a successor need not do it again."""
 
     @abstractmethod
-    async def begin(self, step: str, action: Action) -> Begin:
-        """Store the intention to act and answer whether to go; never GO twice for a non-idempotent step."""
+    async def begin(self, step: str, action: Action, budget: tuple[int, int]) -> Begin:
+        """Store the intention to act and answer whether to go; never GO twice for a non-idempotent step.
+
+        `budget`: automatic actions allowed in an hour, for the job and in all.
+        """
 
     @abstractmethod
     async def result(self, step: str, outcome: Outcome, *, never_sent: bool = False, found: bool = False) -> None:
@@ -251,5 +254,5 @@ class Incident(ABC):
         """Return what the guard must know of this moment."""
 
     @abstractmethod
-    async def is_open(self, event_id: str) -> bool:
-        """Say whether another event's incident is still being handled."""
+    async def is_rerun_of(self, event_id: str) -> bool:
+        """Say whether another event of this job is being handled and may have started this run as its remedy."""

@@ -31,7 +31,7 @@ class Effects:
         self._verifier = verifier
 
     async def once(
-        self, incident: Incident, step: Step, request: EffectRequest, *, may_wait: bool = True
+        self, incident: Incident, step: Step, request: EffectRequest, budget: tuple[int, int], *, may_wait: bool = True
     ) -> Outcome | Deferred:
         """Carry out one step under `request.step`; what an earlier delivery did of it is taken over, not repeated.
 
@@ -39,7 +39,7 @@ class Effects:
         declares a probe; both only later, and only if the incident `may_wait`. What is left is `unknown`.
         """
         action, label = request.action, request.step
-        begin = await incident.begin(label, action)
+        begin = await incident.begin(label, action, budget)
         if begin.answer is BeginAnswer.DONE and begin.outcome is not None:
             return begin.outcome
         if begin.answer is BeginAnswer.UNKNOWN and action.probe is not None and may_wait:

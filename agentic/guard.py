@@ -106,7 +106,7 @@ def _proposals_are_words(case: GuardInput) -> Ruling | None:
         return None
     if case.action.kind is ActionKind.NO_OP:
         return Ruling(Verdict.PROPOSE, "There is nothing to do.")
-    return Ruling(Verdict.PROPOSE, "Nothing is configured that could do this; it is a proposal for a person.")
+    return Ruling(Verdict.PROPOSE, "No action is declared that does this, so it is left to a person.")
 
 
 def _observe_does_nothing(case: GuardInput) -> Ruling | None:

@@ -97,8 +97,15 @@ def parse_events(
 
 
 def event_from_json(raw: bytes) -> Event:
-    """Read back what `event_to_json` wrote; what anybody may have written goes through parse_event."""
-    return Event.model_validate_json(raw)
+    """Read back what `event_to_json` wrote; what anybody may have written goes through parse_event.
+
+    Raises InvalidEvent when somebody has changed it meanwhile.
+    """
+    try:
+        return Event.model_validate_json(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _invalid("/" + "/".join(map(str, first["loc"])), first["msg"], "invalid") from error
 
 
 def event_from_mapping(fields: Mapping[str, Any], limits: Limits, redactor: Redactor | None, now: datetime) -> Event:

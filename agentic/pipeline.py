@@ -65,7 +65,7 @@ class Pipeline:
             return self._record(incident, RecordStatus.REJECTED, reason=refused, decision=_decided(incident.progress))
         if not event.status.is_failure:
             return self._record(incident, RecordStatus.IGNORED, reason=f"the run {event.status}; nothing to heal")
-        if event.lineage and await incident.is_open(event.lineage):
+        if event.lineage not in (None, event.event_id) and await incident.is_rerun_of(str(event.lineage)):
             reason = f"this run was a remedy for {event.lineage}, whose incident goes on"
             return self._record(incident, RecordStatus.IGNORED, reason=reason)
 

@@ -239,6 +239,8 @@ class Job(Frozen):
     playbooks: dict[Category, tuple[str, ...]] = Field(default_factory=dict)
     params: dict[str, str] = Field(default_factory=dict)
     """Values of `{param.NAME}`; they win over an event's labels."""
+    max_actions_per_hour: int | None = None
+    """Instead of the policy's limit per job."""
 
 
 class Feedback(Frozen):

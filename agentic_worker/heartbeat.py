@@ -20,8 +20,8 @@ class Heartbeat:
     """Beats each third of the lease; says at once which incidents are lost (id to the fence that is lost).
 
     A worker that cannot reach the store is fenced by its own monotonic clock before its leases end, since
-    the server's clock may run on while nobody answers. So the thread also wakes when a lease is nearly over, and
-    a beat may never take as long as that.
+    the server's clock may run on while nobody answers. So a beat may take only a part of the lease, and is
+    repeated soon when it fails.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Heartbeat:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopping = False
+        self._pause_after_failure = min(lease_seconds / 10, 1.0)
         self.about: Mapping[str, Any] = {}
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -77,8 +78,7 @@ class Heartbeat:
     def _run(self) -> None:
         while not self._stopping:
             answered = self._beat()
-            pause = min(self._lease / 3, 10.0) if answered else min(self._lease / 10, 1.0)
-            self._wake.wait(pause)
+            self._wake.wait(min(self._lease / 3, 10.0) if answered else self._pause_after_failure)
             self._wake.clear()
 
     def _beat(self) -> bool:
@@ -91,7 +91,8 @@ class Heartbeat:
             log.exception("heartbeat.failed")
             answer = None
         if answer is None:
-            lost = self._over(time.monotonic() + min(self._lease / 10, 2.0))
+            # What will be over when the next beat has failed, too: nobody looks in between.
+            lost = self._over(time.monotonic() + self._pause_after_failure + self._keeper.longest_beat_seconds + 0.05)
         else:
             lost = {event_id: held[event_id] for event_id in answer}
             self._renew(held, answer, sent)

@@ -11,7 +11,7 @@ from agentic_worker.service import WorkerService
 from config import load_settings, worker_environment
 from settings.collector import calm_collector
 from settings.logs import set_up_logs
-from store import Store
+from store import Store, StoreMisconfigured
 from store.setup import set_up_store
 
 EXIT_CONFIG = 78
@@ -35,7 +35,7 @@ def main() -> int:
         finally:
             if embedded is not None:
                 embedded.stop()
-    except (ConfigError, PluginError) as error:
+    except (ConfigError, PluginError, StoreMisconfigured) as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_CONFIG
     except AutoRemedyError as error:
@@ -46,7 +46,7 @@ def main() -> int:
 
 async def _run(service: WorkerService, store: Store) -> None:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # HUP: the terminal was closed
         loop.add_signal_handler(number, service.stop)
     try:
         await service.run()

@@ -43,7 +43,6 @@ class WorkerService:
             Path(health) if health else None,
         )
         self._heartbeat.about = {"host": platform.node(), "pid": os.getpid()}
-        policy = settings.policy
         self._worker = Worker(
             self.name,
             store,
@@ -54,7 +53,6 @@ class WorkerService:
                 concurrency=settings.worker.concurrency,
                 drain_seconds=settings.queue.drain_seconds,
                 max_deliveries=settings.queue.max_deliveries,
-                budget=(policy.max_actions_per_job_per_hour, policy.max_actions_per_hour),
             ),
         )
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -22,6 +22,8 @@ from store import Claimed, Store, StoredIncident, StoreUnavailable
 
 log = structlog.get_logger()
 
+CONTROLS = frozenset(range(32)) - frozenset(b"\t\n\r")
+
 T = TypeVar("T")
 CLAIM_GRACE_SECONDS = 2.0
 """How long a stopping worker waits for the answer to its last claim; what is in it is then drained, not stranded."""
@@ -36,8 +38,6 @@ class WorkerLimits:
     concurrency: int = 32
     drain_seconds: float = 20.0
     max_deliveries: int = 5
-    budget: tuple[int, int] = (6, 60)
-    """Automatic actions in an hour: per job, and in all."""
 
 
 class Worker:
@@ -167,10 +167,14 @@ class Worker:
             # Should reading the payload be what kills, the next one no longer reads it.
             await self._bury(claimed, reason, read=claimed.deliveries == self._limits.max_deliveries + 1)
             return
+        if claimed.is_cut:
+            reason = f"{claimed.whole_bytes} bytes are too long to read; only the head was kept"
+            await self._bury(claimed, reason, read=False)
+            return
         try:
             event = self._read(claimed.payload, claimed.accepted)
         except InvalidEvent as error:
-            await self._bury(claimed, f"not a usable event: {error}")
+            await self._bury(claimed, f"not a usable event: {error}", read=False)
             return
         if event.event_id != claimed.event_id:
             event = event.model_copy(update={"event_id": claimed.event_id})
@@ -179,7 +183,7 @@ class Worker:
     async def _run(self, claimed: Claimed, event: Event) -> None:
         clock = time.monotonic()
         log.debug("event.claimed", event_id=event.event_id, job_id=event.job_id, reported=event.status)
-        incident = StoredIncident(self._store, claimed, event, self._limits.budget)
+        incident = StoredIncident(self._store, claimed, event)
         ending = await self._pipeline.handle(incident)
         if not isinstance(ending, HistoryRecord):
             await self._put_aside(claimed, event, ending)
@@ -264,11 +268,14 @@ class Worker:
 
 
 def _payload(raw: bytes) -> Mapping[str, Any]:
-    """Return a payload as JSON can hold it: as text where it is text."""
+    """Return a payload as JSON holds it without growing sixfold: as text only where it is printable."""
     try:
-        return {"payload": raw.decode()}
+        text = raw.decode()
     except UnicodeDecodeError:
+        text = None
+    if text is None or not CONTROLS.isdisjoint(raw):
         return {"payload_base64": base64.b64encode(raw).decode()}
+    return {"payload": text}
 
 
 def _summary(record: HistoryRecord) -> dict[str, Any]:

@@ -143,9 +143,8 @@ def _percentile(text: str, percent: int) -> float:
 
 def _print(results: list[Results]) -> None:
     bare = results[0]
-    print(
-        f"{'':24}{'events/s':>9}{'x bare':>8}{'p50 ms':>8}{'p99 ms':>8}{'p99 x':>7}{'CPU s/1k':>10}{'x by CPU':>9}  lost"
-    )
+    heads = ("events/s", "x bare", "p50 ms", "p99 ms", "p99 x", "CPU s/1k", "x by CPU")
+    print(" " * 24 + "".join(f"{head:>10}" for head in heads) + "  lost")
     for (name, _, _), row in zip(ROWS, results, strict=True):
         rate = median([a / b for a, b in zip(row.rate, bare.rate, strict=True)])
         tail = median([a / b for a, b in zip(row.p99, bare.p99, strict=True)])

@@ -28,7 +28,13 @@ def _job(fault: Fault, python: str) -> dict[str, Any]:
     }
     if fault.rerun_delay_seconds:
         rerun["delay_seconds"] = fault.rerun_delay_seconds
-    job: dict[str, Any] = {"id": fault.job_id, "mode": "auto", "safe_to_rerun": True, "rerun": rerun}
+    job: dict[str, Any] = {
+        "id": fault.job_id,
+        "mode": "auto",
+        "safe_to_rerun": True,
+        "rerun": rerun,
+        "max_actions_per_hour": 30,  # each start of the demonstration begins with the same faults
+    }
     if fault.plan:
         job["playbooks"] = {fault.category: list(fault.plan)}
     return job

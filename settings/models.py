@@ -200,6 +200,9 @@ class JobSettings(Section):
     verify: CheckSettings | None = Field(None, description="How to see that the job is well")
     playbooks: dict[Category, list[str]] = Field(default_factory=dict, description="Override the global ones")
     params: dict[str, str] = Field(default_factory=dict, description="Values of {param.NAME} for this job")
+    max_actions_per_hour: int | None = Field(
+        None, ge=0, description="Instead of policy.max_actions_per_job_per_hour for this job"
+    )
 
     def to_job(self) -> Job:
         """Turn it into the type that the core knows."""
@@ -224,6 +227,7 @@ class JobSettings(Section):
             verify=self.verify.to_check() if self.verify else None,
             playbooks={category: tuple(names) for category, names in self.playbooks.items()},
             params=self.params,
+            max_actions_per_hour=self.max_actions_per_hour,
         )
 
 
@@ -321,6 +325,7 @@ class Settings(Section):
             "max_dead": self.queue.max_dead,
             "max_history": self.history.max_length,
             "dedup_days": self.queue.dedup_days,
+            "max_payload_bytes": 4 * self.api.max_body_bytes,  # what is stored may be longer than what was sent
         }
 
     def declared_actions(self) -> dict[str, Action]:

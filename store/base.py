@@ -35,6 +35,8 @@ class Limits:
     max_dead: int = 10_000
     max_history: int = 100_000
     dedup_days: float = 7.0
+    max_payload_bytes: int = 16 * 1024 * 1024
+    """Longest payload that a worker reads; of a longer one only the head is kept."""
 
     @property
     def lease_ms(self) -> int:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
+import structlog
+
 from agentic.types import Feedback
 from store.base import Page, StoreBase, as_number, dumps, from_cursor, loads, ms_to_time, to_cursor
+
+log = structlog.get_logger()
 
 CHUNK = 200
 """Records read at once while filtering."""
 LOOK_AT_MOST = 5_000
 """Records looked at for one page; then the page ends early with a cursor, so that no request runs for ever."""
+CHUNK_BYTES = 4 * 1024 * 1024
+PAGE_BYTES = 8 * 1024 * 1024
+"""A page with long logs ends early too, so that no request takes hundreds of megabytes."""
 FAR = 2**53
 
 
@@ -37,31 +45,28 @@ class HistoryStore(StoreBase):
         """
         wanted = {"job_id": job_id, "status": status, "category": category}
         index = await self._narrowest_index(wanted)
+        sifts = bool(since or until) or sum(value is not None for value in wanted.values()) > 1
         border = as_number(from_cursor(cursor, 1)[0]) if cursor else (FAR if order == "desc" else 0)
-        found: list[tuple[int, dict[str, Any]]] = []
-        looked = 0
-        while len(found) <= limit and looked < LOOK_AT_MOST:
-            most = min(CHUNK, limit + 1) if index is None and not (since or until) else CHUNK
-            numbered = await self._chunk(index, order, border, most)
-            for number, record in numbered:
-                border = number
+        found: list[dict[str, Any]] = []
+        looked = size = 0
+        more = True
+        while more and len(found) < limit and looked < LOOK_AT_MOST and size < PAGE_BYTES:
+            numbered, more = await self._chunk(index, order, border, CHUNK if sifts else limit - len(found))
+            for number, raw in numbered:
+                record = _readable(raw)
                 looked += 1
                 place = _compare(record, since, until)
-                if place == 0 and _matches(record, wanted):
-                    found.append((number, record))
-                    if len(found) > limit:
-                        break
-                elif (place < 0) == (order == "desc") and place != 0:
-                    numbered = []  # every record after this one lies outside too
+                if place != 0 and (place < 0) == (order == "desc"):
+                    more = False  # every record after this one lies outside too
                     break
-            if len(numbered) < most:
-                border = -1
-                break
-        page = found[:limit]
-        more = len(found) > limit or (border >= 0 and looked >= LOOK_AT_MOST)
-        next_border = page[-1][0] if len(found) > limit else border
-        records = await self._with_feedback([record for _, record in page])
-        return Page(records, to_cursor(next_border) if more else None)
+                border = number
+                if place == 0 and _matches(record, wanted):
+                    found.append(record)
+                    size += len(raw)
+                    if len(found) == limit:
+                        more = more or number != numbered[-1][0]
+                        break
+        return Page(await self._with_feedback(found), to_cursor(border) if more else None)
 
     async def _narrowest_index(self, wanted: Mapping[str, str | None]) -> str | None:
         kinds = {"job_id": "by-job", "status": "by-status", "category": "by-category"}
@@ -71,19 +76,23 @@ class HistoryStore(StoreBase):
         sizes = await self._read(*(("ZCARD", index) for index in indexes))
         return indexes[sizes.index(min(sizes))]
 
-    async def _chunk(self, index: str | None, order: str, border: int, most: int) -> list[tuple[int, dict[str, Any]]]:
-        answer = await self._ask("page", index or "", order, border, most)
-        return [(int(number), loads(raw)) for number, raw in zip(answer[2::2], answer[3::2], strict=True)]
+    async def _chunk(
+        self, index: str | None, order: str, border: int, most: int
+    ) -> tuple[list[tuple[int, bytes]], bool]:
+        """Return some records by their numbers, and whether there are more behind them."""
+        answer = await self._ask("page", index or "", order, border, most, CHUNK_BYTES)
+        return list(zip(map(int, answer[1::2]), answer[2::2], strict=True)), bool(answer[0])
 
     async def record(self, event_id: str) -> dict[str, Any] | None:
         """Return one record with its feedback, or None when there is none."""
         [number] = await self._read(("ZSCORE", self.keys.single("history:ids"), event_id))
         if number is None:
             return None
-        found = await self._chunk(None, "asc", int(number) - 1, 1)
-        if not found or found[0][1]["event_id"] != event_id:
+        numbered, _ = await self._chunk(None, "asc", int(number) - 1, 1)
+        record = _readable(numbered[0][1]) if numbered else {}
+        if record.get("event_id") != event_id:
             return None  # it has left the bounded list
-        return (await self._with_feedback([found[0][1]]))[0]
+        return (await self._with_feedback([record]))[0]
 
     async def _with_feedback(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if not records:
@@ -116,11 +125,20 @@ class HistoryStore(StoreBase):
         [raw] = await self._read(("HGETALL", self.keys.of("job", job_id)))
         if not raw:
             return None
-        page = await self.history(limit=30, job_id=job_id)
-        recent = [
-            {"event_id": r["event_id"], "status": r["status"], "finished_at": r["finished_at"]} for r in page.records
+        return {**_job(job_id, raw), "recent": await self._recent(job_id)}
+
+    async def _recent(self, job_id: str) -> list[dict[str, Any]]:
+        """Return how the job's latest incidents ended, without reading their records."""
+        [ids] = await self._read(("ZREVRANGE", self.keys.of("by-job", job_id), 0, 29))
+        if not ids:
+            return []
+        fields = ("status", "finished_ms")
+        ends = await self._read(*(("HMGET", self.keys.of("incident", one.decode()), *fields) for one in ids))
+        return [
+            {"event_id": one.decode(), "status": status.decode(), "finished_at": ms_to_time(ms)}
+            for one, (status, ms) in zip(ids, ends, strict=True)
+            if status is not None  # the id is remembered for queue.dedup_days only
         ]
-        return {**_job(job_id, raw), "recent": recent}
 
 
 def _job(job_id: str, raw: Any) -> dict[str, Any]:
@@ -137,6 +155,19 @@ def _job(job_id: str, raw: Any) -> dict[str, Any]:
         "reports": {n.partition(":")[2]: int(v) for n, v in fields.items() if n.startswith("reports:")},
         "records": {n.partition(":")[2]: int(v) for n, v in fields.items() if n.startswith("records:")},
     }
+
+
+def _readable(raw: bytes) -> dict[str, Any]:
+    """Read a record; one that cannot be read must not take the page with it."""
+    try:
+        record: dict[str, Any] = loads(raw)
+    except ValueError:
+        found = re.search(rb'"event_id":"([^"]*)"', raw)
+        event_id = found[1].decode("utf-8", "replace") if found else ""
+        log.exception("history.unreadable", event_id=event_id)
+        return {"schema": 1, "event_id": event_id, "job_id": "", "status": "dead", "feedback": [],
+                "reason": "this record cannot be read", "finished_at": "1970-01-01T00:00:00Z"}  # fmt: skip
+    return record
 
 
 def _matches(record: Mapping[str, Any], wanted: Mapping[str, str | None]) -> bool:

@@ -17,22 +17,28 @@ from store.base import Page, as_number, dumps, from_cursor, loads, to_cursor
 from store.errors import StoreUnavailable
 from store.history import HistoryStore
 from store.queue import Claimed, QueueStore
-from store.timeline import fields_of, journal_of, late_results, live_timeline, of_hash, of_record, timeline_of
-
-LIVE_STATES = ("queued", "running", "delayed", "waiting")
+from store.timeline import (
+    SHOWN_FIELDS,
+    fields_of,
+    journal_of,
+    late_results,
+    live_timeline,
+    of_hash,
+    of_record,
+    timeline_of,
+)
 
 
 class StoredIncident(Incident):
     """An incident held by this worker; every change is refused once another holds it."""
 
-    def __init__(self, store: IncidentStore, claimed: Claimed, event: Event, budget: tuple[int, int]) -> None:
+    def __init__(self, store: IncidentStore, claimed: Claimed, event: Event) -> None:
         self.event = event
         self.deliveries = claimed.deliveries
         self.begun_at = utc_now()
         self.progress: Mapping[str, Any] = claimed.progress
         self._store = store
         self._fence = claimed.fence
-        self._budget = budget
         self._nonces: dict[str, str] = {}
 
     async def save(self, **progress: Any) -> None:
@@ -40,10 +46,10 @@ class StoredIncident(Incident):
         if not await self._store.save(self.event.event_id, self._fence, progress):
             raise Fenced(self.event.event_id)
 
-    async def begin(self, step: str, action: Action) -> Begin:
+    async def begin(self, step: str, action: Action, budget: tuple[int, int]) -> Begin:
         nonce = self._nonces.setdefault(step, secrets.token_hex(8))
         try:
-            answer, text = await self._begin(step, action, nonce)
+            answer, text = await self._begin(step, action, nonce, budget)
         except asyncio.CancelledError:
             # Nothing was done yet, so a successor need not be told that something may have happened.
             with contextlib.suppress(StoreUnavailable):
@@ -55,7 +61,7 @@ class StoredIncident(Incident):
         age = int(text) / 1000 if answer == "unknown" else 0.0
         return Begin(BeginAnswer(answer), outcome=outcome, detail="" if outcome or age else text, age_seconds=age)
 
-    async def _begin(self, step: str, action: Action, nonce: str) -> tuple[str, str]:
+    async def _begin(self, step: str, action: Action, nonce: str, budget: tuple[int, int]) -> tuple[str, str]:
         """Ask until the answer is young: each one renews the lease, so that most of it is left for the effect."""
         counts = action.kind not in TELLING_KINDS
         confirm = counts
@@ -64,7 +70,7 @@ class StoredIncident(Incident):
             answer, text = await self._store.begin(
                 self.event.event_id, self._fence, step, nonce,
                 idempotent=action.idempotent, counts=counts, job_id=self.event.job_id,
-                per_job=self._budget[0], for_all=self._budget[1], confirm=confirm,
+                per_job=budget[0], for_all=budget[1], confirm=confirm,
             )  # fmt: skip
             if answer != "go" or time.monotonic() - sent <= self._store.limits.lease_seconds / 3:
                 return answer, text
@@ -85,8 +91,8 @@ class StoredIncident(Incident):
     async def usage(self) -> Usage:
         return await self._store.usage(self.event.job_id)
 
-    async def is_open(self, event_id: str) -> bool:
-        return await self._store.is_open(event_id)
+    async def is_rerun_of(self, event_id: str) -> bool:
+        return await self._store.is_rerun_of(event_id, self.event.job_id)
 
 
 class IncidentStore(QueueStore, HistoryStore):
@@ -154,10 +160,13 @@ class IncidentStore(QueueStore, HistoryStore):
         by, for_job, for_all = await self._calls("usage", job_id)
         return Usage(by.decode() or None, for_job, for_all)
 
-    async def is_open(self, event_id: str) -> bool:
-        """Say whether an event is still being handled."""
-        [score] = await self._read_patiently(("ZSCORE", self.keys.single("open"), event_id))
-        return score is not None
+    async def is_rerun_of(self, event_id: str, job_id: str) -> bool:
+        """Say whether another event of the same job is being handled and has begun an effect, such as a rerun."""
+        (state, job), begun = await self._read_patiently(
+            ("HMGET", self.keys.of("incident", event_id), "state", "job_id"),
+            ("EXISTS", self.keys.of("fx", event_id)),
+        )
+        return state not in (None, b"done", b"queued") and (job or b"").decode() == job_id and bool(begun)
 
     async def incidents(self, *, state: str | None = None, limit: int = 50, cursor: str | None = None) -> Page:
         """Return incidents without a record yet, oldest first; with state "done" the newest records instead."""
@@ -169,10 +178,12 @@ class IncidentStore(QueueStore, HistoryStore):
         while len(found) < limit:
             [some] = await self._read(("ZRANGE", self.keys.single("open"), border, border + 199, "WITHSCORES"))
             ids = [event_id.decode() for event_id in some[::2]]
-            hashes = await self._read(*(("HGETALL", self.keys.of("incident", event_id)) for event_id in ids))
-            for event_id, raw in zip(ids, hashes, strict=True):
+            wanted = (("HMGET", self.keys.of("incident", event_id), *SHOWN_FIELDS) for event_id in ids)
+            hashes = await self._read(*wanted) if ids else []
+            for event_id, values in zip(ids, hashes, strict=True):
                 border += 1
-                incident = of_hash(event_id, fields_of(raw))
+                known = {n: v.decode() for n, v in zip(SHOWN_FIELDS, values, strict=True) if v is not None}
+                incident = of_hash(event_id, known)
                 if state is None or incident["state"] == state:
                     found.append(incident)
                     if len(found) == limit:

@@ -21,6 +21,8 @@ class LeaseKeeper:
         # A beat that hangs must end early enough for the worker to be fenced before its leases end.
         timeout_seconds = min(SOCKET_TIMEOUT_SECONDS, max(0.2, lease_ms / 8000))
         self._client = connect_blocking(url, timeout_seconds=timeout_seconds)
+        self.longest_beat_seconds = 2 * timeout_seconds
+        """To connect, and to hear the answer."""
         self._scripts = Scripts(keys)
         self._workers, self._worker_info = keys.single("workers"), keys.single("worker-info")
         self._claims = keys.single("claims")

@@ -78,8 +78,8 @@ class OperationsStore(StoreBase):
             if content["event_id"] == event_id:
                 payload = base64.b64decode(content["payload_base64"]) if "payload_base64" in content else None
                 body = payload if payload is not None else content["payload"].encode()
-                accepted = int(bool(content.get("accepted")))
-                answer = await self._ask("replay", letter, event_id, body, accepted, secrets.token_hex(8))
+                accepted, named = int(bool(content.get("accepted"))), int(not event_id.startswith("raw-"))
+                answer = await self._ask("replay", letter, event_id, body, accepted, secrets.token_hex(8), named)
                 return bool(answer == b"ok")
         return False
 
@@ -91,11 +91,6 @@ class OperationsStore(StoreBase):
     async def resume(self) -> None:
         """Allow automatic actions again."""
         await self._read(("DEL", self.keys.single("paused")))
-
-    async def is_paused(self) -> dict[str, str] | None:
-        """Return who paused automatic actions, or None."""
-        [raw] = await self._read(("HGETALL", self.keys.single("paused")))
-        return _strings(raw) or None
 
 
 def _strings(raw: Any) -> dict[str, str]:

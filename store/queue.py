@@ -8,7 +8,6 @@ import random
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -41,6 +40,13 @@ class Claimed:
     accepted: bool
     """It came through `enqueue`, so it was checked and redacted before; else anybody may have pushed it."""
     progress: Mapping[str, Any] = field(default_factory=dict)
+    whole_bytes: int = 0
+    """Size of the payload as it was pushed; one that is too long is handed out as its head only."""
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether only the head of the payload was kept."""
+        return self.whole_bytes > len(self.payload)
 
 
 class QueueStore(StoreBase):
@@ -85,11 +91,12 @@ class QueueStore(StoreBase):
         """Say when a refused producer should come back: a tenth of the time the backlog takes, 1 s to 5 min."""
         waiting: int
         [waiting, newest] = await self._read(
-            ("LLEN", self.keys.single("events")), ("LRANGE", self.keys.single("history"), -100, -1)
+            ("LLEN", self.keys.single("events")), ("ZREVRANGE", self.keys.single("history:ids"), 0, 99)
         )
-        times = [datetime.fromisoformat(loads(record)["finished_at"]) for record in newest]
-        took: float = (times[-1] - times[0]).total_seconds() if len(times) > 1 else 0.0
-        seconds_per_record: float = max(took, 0.001) / len(times) if took else 0.02
+        ends = [self.keys.of("incident", newest[at].decode()) for at in (-1, 0)] if newest else []
+        times = await self._read(*(("HGET", key, "finished_ms") for key in ends)) if ends else []
+        took = (int(times[1]) - int(times[0])) / 1000 if len(times) == 2 and all(times) else 0.0
+        seconds_per_record = max(took, 0.001) / len(newest) if took else 0.02
         seconds = round(waiting * seconds_per_record * 0.1 * random.uniform(0.8, 1.2))  # noqa: S311
         return max(1, min(300, seconds))
 
@@ -100,7 +107,8 @@ class QueueStore(StoreBase):
         number after a dash count up: one that arrives after its successor takes nothing. At most `suspects` of
         the incidents were lost by two workers before.
         """
-        answer = await self._calls("claim", worker, nonce, self.limits.lease_ms, most, suspects)
+        longest = self.limits.max_payload_bytes
+        answer = await self._calls("claim", worker, nonce, self.limits.lease_ms, most, suspects, longest)
         fence = answer[0].decode()
         return [_claimed(incident, fence) for incident in answer[1:]]
 
@@ -197,6 +205,6 @@ class QueueStore(StoreBase):
 
 
 def _claimed(answer: list[bytes], fence: str) -> Claimed:
-    event_id, deliveries, received_ms, accepted = answer[0].decode().split()
+    event_id, deliveries, received_ms, accepted, size = answer[0].decode().split()
     progress = {name.decode(): loads(value) for name, value in zip(answer[2::2], answer[3::2], strict=True)}
-    return Claimed(event_id, fence, answer[1], int(deliveries), int(received_ms), accepted == "1", progress)
+    return Claimed(event_id, fence, answer[1], int(deliveries), int(received_ms), accepted == "1", progress, int(size))

@@ -45,11 +45,11 @@ def told_late(late: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _job_id(fields: Mapping[str, str]) -> str | None:
-    try:
-        return str(loads(fields["raw"].encode())["job_id"])
-    except (KeyError, ValueError, TypeError):
-        return None  # not claimed yet, or no event at all
+SHOWN_FIELDS = (
+    "state", "p:stage", "deliveries", "owner", "received_ms", "due_ms", "plan_hash", "expires_ms", "p:approval",
+    "p:diagnosis", "job_id",
+)  # fmt: skip
+"""What of an incident's hash is shown; its payload, which may be long, is not."""
 
 
 def of_hash(event_id: str, fields: Mapping[str, str]) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def of_hash(event_id: str, fields: Mapping[str, str]) -> dict[str, Any]:
     asked = fields.get("state") == "waiting"
     return {
         "event_id": event_id,
-        "job_id": _job_id(fields),
+        "job_id": fields.get("job_id") or None,
         "state": fields.get("state", "queued"),
         "stage": loads(fields["p:stage"].encode()) if "p:stage" in fields else None,
         "deliveries": int(fields.get("deliveries", 0)),

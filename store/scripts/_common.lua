@@ -12,3 +12,8 @@ end
 local function count(metric, label)
   redis.call('HINCRBY', totals, metric .. '|' .. label, 1)
 end
+
+-- What our own API writes begins with the id and the job; anybody else's payload says them anywhere.
+local function job_of(raw)
+  return raw:match('^{"event_id":"[%w._:-]+","job_id":"([^"\\]*)"')
+end

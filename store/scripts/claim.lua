@@ -1,16 +1,16 @@
 #!lua
--- ARGV: worker, nonce, lease (ms), how many, how many suspects among them.
--- Answers {fence, {"id deliveries received_ms accepted", payload, name, progress, …}, …}; the same nonce gets the
+-- ARGV: worker, nonce, lease (ms), how many, how many suspects among them, longest payload (bytes).
+-- Answers {fence, {"id deliveries received_ms accepted size", payload, name, progress, …}, …}; the same nonce gets the
 -- same incidents again. A nonce NAME-7 that arrives after NAME-8 takes nothing. Accepted: the payload came
 -- through `enqueue`, so it was checked and redacted before.
 local worker, nonce, lease, most = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local suspects = tonumber(ARGV[5])
+local suspects, longest = tonumber(ARGV[5]), tonumber(ARGV[6])
 local now, taken = now_ms(), {}
 local SUSPECT = 3 -- from its third delivery on an incident may be what kills its workers
 
 -- In as few parts as can be: each part of an answer costs the client more than it costs us.
-local function head(id, deliveries, received, accepted)
-  return id .. ' ' .. deliveries .. ' ' .. received .. ' ' .. (accepted and '1' or '0')
+local function head(id, deliveries, received, accepted, whole)
+  return id .. ' ' .. deliveries .. ' ' .. received .. ' ' .. (accepted and '1' or '0') .. ' ' .. whole
 end
 
 local function describe(id)
@@ -24,7 +24,7 @@ local function describe(id)
       fields[have[i]] = have[i + 1]
     end
   end
-  answer[1] = head(id, fields.deliveries or 0, fields.received_ms or 0, fields.nonce)
+  answer[1] = head(id, fields.deliveries or 0, fields.received_ms or 0, fields.nonce, fields.whole or 0)
   answer[2] = fields.raw or ''
   return answer
 end
@@ -99,17 +99,20 @@ if #taken < most then
   for i, raw in ipairs(payloads) do
     -- Our own API writes the id first. Anybody may have pushed anything else: without a usable id it
     -- gets one of ours, and the worker says what is wrong with it.
-    local id = raw:match('^{"event_id":"([%w._:-]+)"')
-    if not id then
+    local id, job, whole = raw:match('^{"event_id":"([%w._:-]+)"'), job_of(raw), #raw
+    if whole > longest then
+      raw = raw:sub(1, 4096) -- nobody reads this much; its head tells people what it was
+    elseif not id then
       local ok, body = pcall(cjson.decode, raw)
-      if ok and type(body) == 'table' and type(body.event_id) == 'string' then
-        id = body.event_id:match('^[%w._:-]+$')
+      if ok and type(body) == 'table' then
+        if type(body.event_id) == 'string' then id = body.event_id:match('^[%w._:-]+$') end
+        if type(body.job_id) == 'string' then job = body.job_id end
       end
     end
     if not id or #id > 128 then id = 'raw-' .. mine .. '-' .. i end
     local key = incident_key(id)
     local have = redis.call('HMGET', key, 'state', 'size', 'received_ms')
-    local accepted = have[2] == tostring(#raw)
+    local accepted = have[2] == tostring(whole)
     -- What somebody else pushed under an accepted event's id is a duplicate of it, whichever comes first.
     if not have[1] or (have[1] == 'queued' and (accepted or not have[2])) then
       if not have[1] then
@@ -117,10 +120,11 @@ if #taken < most then
         opened[#opened + 1] = id
       end
       redis.call('HSET', key, 'raw', raw, 'received_ms', have[3] or now, 'state', 'running', 'fence', mine,
-                 'owner', worker, 'claimed_ms', now, 'deliveries', 1, 'counted', 1, 'saved', 0)
+                 'owner', worker, 'claimed_ms', now, 'deliveries', 1, 'counted', 1, 'saved', 0,
+                 'job_id', job or '', 'whole', whole)
       lend(id)
       -- Nothing was worked out before, so what is written here is all there is to say.
-      taken[#taken + 1] = {head(id, 1, have[3] or now, accepted), raw}
+      taken[#taken + 1] = {head(id, 1, have[3] or now, accepted, whole), raw}
     else
       duplicates = duplicates + 1
     end

@@ -1,17 +1,23 @@
 #!lua
--- ARGV: the dead letter exactly as listed, event id, payload, accepted (1|0), nonce.
+-- ARGV: the dead letter exactly as listed, event id, payload, accepted (1|0), nonce, named (1|0).
 -- Brings a dead letter back once; the effect journal stays, so that nothing done before is done again.
--- Accepted: the payload came through `enqueue` and was checked and redacted then.
+-- Accepted: the payload came through `enqueue` and was checked and redacted then. Named: it carries its id; one
+-- that does not gets a new id when it is claimed.
 local id, now, key = ARGV[2], now_ms(), incident_key(ARGV[2])
 local have = redis.call('HMGET', key, 'state', 'replay')
 if have[2] == ARGV[5] then return 'ok' end
 if have[1] and have[1] ~= 'done' then return 'open' end
 if redis.call('LREM', dead, 1, ARGV[1]) == 0 then return 'gone' end
 redis.call('DEL', key)
+redis.call('RPUSH', events, ARGV[3])
+count('events', 'replayed')
+if ARGV[6] == '0' then
+  redis.call('HSET', key, 'state', 'done', 'replay', ARGV[5])
+  redis.call('PEXPIRE', key, 60000)
+  return 'ok'
+end
 redis.call('HSET', key, 'state', 'queued', 'received_ms', now, 'replay', ARGV[5])
 if ARGV[4] == '1' then redis.call('HSET', key, 'nonce', ARGV[5], 'size', #ARGV[3]) end
 redis.call('PERSIST', fx_key(id))
 redis.call('ZADD', open, now, id)
-redis.call('RPUSH', events, ARGV[3])
-count('events', 'replayed')
 return 'ok'

@@ -121,8 +121,9 @@ async def test_a_count_without_the_cached_part_is_no_cut(server: ScriptedServer,
         streamed(GOOD, usage={"prompt_tokens": 2400, "completion_tokens": 9}),
         streamed(GOOD, usage={"prompt_tokens": 512, "completion_tokens": 9}),
     )
-    await client.complete(asked, SCHEMA)
-    await client.complete(asked, SCHEMA)
+    whole = await client.complete(asked, SCHEMA)
+    cached = await client.complete(asked, SCHEMA)
+    assert cached.object == whole.object
 
 
 @given(st.binary(max_size=300), st.integers(1, 40))

@@ -125,11 +125,11 @@ async def test_jobs_and_totals_count_what_happened(store: Store) -> None:
 
 async def test_an_incident_can_be_watched_from_queue_to_record(store: Store) -> None:
     await store.enqueue("e1", dumps(Event(event_id="e1", job_id="backup", status="failed")))
-    assert [i["state"] for i in (await store.incidents()).records] == ["queued"]
+    assert [(i["state"], i["job_id"]) for i in (await store.incidents()).records] == [("queued", "backup")]
     [claimed] = await store.claim("w1", "n1", 1)
     live = await store.incident("e1")
     assert live is not None
-    assert (live["state"], live["owner"]) == ("running", "w1")
+    assert (live["state"], live["owner"], live["job_id"]) == ("running", "w1", "backup")
     now = utc_now()
     event = Event(event_id="e1", job_id="backup", status="failed")
     record = HistoryRecord(
@@ -142,3 +142,30 @@ async def test_an_incident_can_be_watched_from_queue_to_record(store: Store) -> 
     assert (await store.incidents()).records == []
     assert [i["event_id"] for i in (await store.incidents(state="done")).records] == ["e1"]
     assert await store.incident("nobody") is None
+
+
+async def test_a_page_with_long_logs_ends_early_and_goes_on_where_it_ended(store: Store) -> None:
+    for n in range(8):
+        event = Event(event_id=f"e{n}", job_id="backup", status="failed", log=("x" * 1_500_000,))
+        await write(store, f"e{n}", event=event)
+    seen: list[str] = []
+    cursor, pages = None, 0
+    while pages == 0 or cursor:
+        page = await store.history(limit=8, cursor=cursor)
+        assert 1 <= len(page.records) < 8
+        seen += ids(page)
+        cursor, pages = page.next_cursor, pages + 1
+    assert seen == [f"e{n}" for n in range(7, -1, -1)]
+
+
+async def test_a_record_that_cannot_be_read_does_not_take_its_page_with_it(
+    store: Store, store_url: str, prefix: str
+) -> None:
+    import redis.asyncio as redis
+
+    client = redis.Redis.from_url(store_url)
+    await write(store, "good")
+    await client.lset(f"{prefix}:history", 0, b'{"event_id":"bad","x":' + b"[" * 300 + b"]" * 300 + b"}")
+    await write(store, "better")
+    assert ids(await store.history()) == ["better", "bad"]
+    await client.aclose()

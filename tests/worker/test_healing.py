@@ -275,3 +275,51 @@ async def test_garbage_becomes_dead_letters_while_its_neighbours_are_handled(
     status = await store.status()
     assert (status["in_flight"], status["queue_depth"], status["history_length"]) == (0, 0, 1)
     await client.aclose()
+
+
+async def test_a_label_alone_mutes_no_failure(start_worker: Any, report: Any, tmp_path: Path) -> None:
+    async with start_worker(jobs=[backup_job(tmp_path)], actions={"free_disk": free_disk(tmp_path)}):
+        own = await report(event_id="me", labels={"autoremedy.lineage": "me"}, log=["?"])
+        waiting = await report(event_id="x", wait=False)
+        other = await report(event_id="y", job_id="payroll", labels={"autoremedy.lineage": "x"}, log=["?"])
+    assert waiting == {}
+    assert own["status"] == "escalated"
+    assert other["status"] == "escalated"
+
+
+async def test_a_payload_beyond_all_bounds_is_kept_as_its_head_and_stops_nobody(
+    start_worker: Any, report: Any, store: Store, store_url: str, prefix: str
+) -> None:
+    import redis.asyncio as redis
+
+    client = redis.Redis.from_url(store_url)
+    async with start_worker(api={"max_body_bytes": 100_000}):
+        await client.rpush(f"{prefix}:events", b"\0" * 5_000_000, b"a" * 3_000_000)
+        record = await report(event_id="good", log=["?"])
+        async with asyncio.timeout(10):
+            while (await store.status())["dead"] < 2:
+                await asyncio.sleep(0.05)
+    assert record["event_id"] == "good"
+    letters = (await store.dead()).records
+    assert [letter["reason"].split()[0] for letter in letters] == ["3000000", "5000000"]
+    assert all(len(str(letter)) < 20_000 for letter in letters)
+    await client.aclose()
+
+
+async def test_a_dead_letter_without_an_id_leaves_nothing_behind_when_it_is_replayed(
+    start_worker: Any, store: Store, store_url: str, prefix: str
+) -> None:
+    import redis.asyncio as redis
+
+    client = redis.Redis.from_url(store_url)
+    async with start_worker():
+        await client.rpush(f"{prefix}:events", b'{"job_id":"x","status":"exploded"}')
+        async with asyncio.timeout(10):
+            while not (letters := (await store.dead()).records):
+                await asyncio.sleep(0.05)
+            assert await store.replay(letters[0]["event_id"])
+            while not (again := (await store.dead()).records) or again[0]["event_id"] == letters[0]["event_id"]:
+                await asyncio.sleep(0.05)
+    assert (await store.incidents()).records == []
+    assert len((await store.dead()).records) == 1
+    await client.aclose()

@@ -1,0 +1,189 @@
+"""The servers people run: Sentinel, a cluster, old versions, settings that lose data."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentic.types import Event
+from store import Limits, Store, StoreMisconfigured, StoreUnavailable
+from store.base import dumps
+from store.durability import can_confirm_fsync
+from store.lease import LeaseKeeper
+from tests.servers import Server, free_port
+from tests.store.test_server_states import record_of
+
+KINDS = pytest.mark.parametrize("kind", ["valkey", "redis"])
+
+
+def event(event_id: str) -> bytes:
+    return dumps(Event(event_id=event_id, job_id="backup", status="failed"))
+
+
+async def found(server: Server, prefix: str = "agentic") -> dict[str, Any]:
+    store = Store(server.url, prefix=prefix)
+    try:
+        await store.open()
+        return store.server
+    finally:
+        await store.close()
+
+
+async def call_every_script(store: Store, url: str) -> None:
+    """Take three events through all that can happen to them."""
+    for name in ("e1", "e2", "e3"):
+        await store.enqueue(name, event(name))
+    e1, e2, e3 = await store.claim("w1", "n-1", 3)
+    keeper = LeaseKeeper(url, store.keys.prefix, 30_000)
+    assert keeper.beat("w1", {}, {"e1": e1.fence}) == set()
+    keeper.leave("w1")
+    keeper.close()
+    assert await store.save("e1", e1.fence, {"stage": "x"})
+    begun = await store.begin(
+        "e1", e1.fence, "1", "n", idempotent=False, counts=True, job_id="j", per_job=9, for_all=9, confirm=True
+    )
+    assert begun == ("go", "")
+    await store.withdraw("e1", e1.fence, "1", "n")
+    assert await store.park("e1", e1.fence, "plan", 60) == "ok"
+    assert (await store.decide("e1", "approved", "plan", "ana"))[0] == "ok"
+    assert await store.defer("e2", e2.fence, 60, watch_job="backup")
+    assert await store.recovered("backup", "e3", e3.fence) == ["e2"]
+    assert await store.release("e3", e3.fence)
+    again = {one.event_id: one.fence for one in await store.claim("w1", "n-2", 3)}
+    letter = {"event_id": "e3", "reason": "x", "payload": event("e3").decode(), "accepted": True}
+    assert await store.bury("e3", again["e3"], letter)
+    assert await store.replay("e3")
+    for name in ("e1", "e2"):
+        assert await store.finish(name, again[name], record_of(name))
+    assert len((await store.history()).records) == 2
+
+
+@KINDS
+async def test_a_cluster_is_served_by_a_prefix_that_is_a_hash_tag(tmp_path: Path, kind: str) -> None:
+    with Server(tmp_path, "--cluster-enabled", "yes", kind=kind) as server:
+        server.tell("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        ends = time.monotonic() + 10
+        while "cluster_state:ok" not in str(server.tell("CLUSTER", "INFO")) and time.monotonic() < ends:
+            await asyncio.sleep(0.05)
+        with pytest.raises(StoreMisconfigured, match=r"\{agentic\}"):
+            await found(server)
+        store = Store(server.url, prefix="{agentic}")
+        await store.open()
+        await call_every_script(store, server.url)
+        await store.close()
+        with server.client() as client:
+            keys = client.keys("*")
+        assert len(keys) > 10
+        assert all(key.startswith(b"{agentic}:") for key in keys)
+
+
+@KINDS
+async def test_every_script_runs_on_both_servers(tmp_path: Path, kind: str) -> None:
+    with Server(tmp_path, "--appendonly", "yes", kind=kind) as server:
+        store = Store(server.url)
+        await store.open()
+        await call_every_script(store, server.url)
+        assert store.server["server"] == kind
+        assert can_confirm_fsync(store.server) == (kind == "valkey"), "Redis 7.0 has no WAITAOF"
+        await store.close()
+
+
+async def test_sentinel_leads_to_the_master_also_after_a_failover(tmp_path: Path) -> None:
+    with Server(tmp_path, kind="redis") as first, Server(tmp_path, kind="redis") as second:
+        second.tell("REPLICAOF", "127.0.0.1", first.port)
+        options = [
+            f"sentinel monitor main 127.0.0.1 {first.port} 1",
+            "sentinel down-after-milliseconds main 500",
+            "sentinel failover-timeout main 3000",
+        ]
+        with Server(tmp_path, *options, kind="redis", sentinel=True) as sentinel:
+            url = f"redis+sentinel://127.0.0.1:{free_port()},127.0.0.1:{sentinel.port}/main"
+            store = Store(url, limits=Limits(lease_seconds=30))
+            await _until(lambda: b"slave0" in bytes(str(first.tell("INFO", "replication")), "ascii"))
+            await _until(lambda: len(sentinel.tell("SENTINEL", "replicas", "main")) == 1)  # type: ignore[arg-type]
+            await store.open()
+            await store.enqueue("e1", event("e1"))
+            [claimed] = await store.claim("w1", "n-1", 1)
+            begun = await store.begin(
+                "e1", claimed.fence, "1", "n", idempotent=False, counts=True, job_id="j", per_job=9, for_all=9,
+                confirm=True,
+            )  # fmt: skip
+            assert begun[0] == "go"
+            first.kill()
+            assert await asyncio.wait_for(store.finish("e1", claimed.fence, record_of("e1")), 30)
+            assert [r["event_id"] for r in (await store.history()).records] == ["e1"]
+            await store.close()
+
+
+async def _until(true: Any) -> None:
+    ends = time.monotonic() + 15
+    while not await asyncio.to_thread(true):
+        assert time.monotonic() < ends
+        await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
+async def test_a_server_that_may_drop_keys_is_refused(tmp_path: Path, policy: str) -> None:
+    with (
+        Server(tmp_path, "--maxmemory-policy", policy) as server,
+        pytest.raises(StoreMisconfigured, match="set maxmemory-policy to noeviction"),
+    ):
+        await found(server)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "risk"),
+    [
+        ("valkey", ["--appendonly", "no"], "appendonly is off"),
+        ("valkey", ["--appendonly", "yes", "--appendfsync", "everysec"], "WAITAOF"),
+        ("redis", ["--appendonly", "yes", "--appendfsync", "everysec"], "has no WAITAOF"),
+        ("valkey", ["--appendonly", "yes", "--appendfsync", "always"], None),
+    ],
+)
+async def test_what_a_crash_could_lose_is_said_at_start(
+    tmp_path: Path, kind: str, options: list[str], risk: str | None
+) -> None:
+    with Server(tmp_path, *options, kind=kind) as server:
+        facts = await found(server)
+    assert facts["server"] == kind
+    assert facts["version"][0].isdigit()
+    if risk is None:
+        assert facts["risks"] == []
+    else:
+        [said] = facts["risks"]
+        assert risk in said
+        assert "appendfsync" in said
+
+
+async def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    store = Store(f"redis://127.0.0.1:{free_port()}")
+    with pytest.raises(StoreUnavailable):
+        await store.open()
+    await store.close()
+
+
+async def test_an_effect_waits_until_a_replica_has_its_intention(tmp_path: Path) -> None:
+    with Server(tmp_path) as server, Server(tmp_path) as replica:
+        replica.tell("REPLICAOF", "127.0.0.1", server.port)
+        await _until(lambda: "online" in str(server.tell("INFO", "replication")))
+        store = Store(server.url)
+        await store.open()
+        await store.enqueue("e1", event("e1"))
+        [claimed] = await store.claim("w1", "n-1", 1)
+        replica.signal(signal.SIGSTOP)
+        beginning = asyncio.create_task(
+            store.begin(
+                "e1", claimed.fence, "1", "n", idempotent=False, counts=True, job_id="j", per_job=9, for_all=9,
+                confirm=True,
+            )
+        )  # fmt: skip
+        await asyncio.sleep(0.7)
+        assert not beginning.done()
+        replica.signal(signal.SIGCONT)
+        assert (await asyncio.wait_for(beginning, 10))[0] == "go"
+        await store.close()
