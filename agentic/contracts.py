@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from agentic.types import (
     Action,
@@ -44,6 +44,10 @@ class Sensor(ABC):
 
 class ReasoningModule(ABC):
     """Says what went wrong."""
+
+    quick: ClassVar[bool] = False
+    """True for a plain `decide` that never waits and is done within a millisecond or two: for an ordinary log it
+    then needs no thread, which would cost more than the answer."""
 
     @abstractmethod
     def decide(self, situation: Situation) -> Decision | Awaitable[Decision | None] | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -19,6 +22,7 @@ from agentic.records import write_record
 from agentic.registry import call
 from agentic.types import (
     Decision,
+    Event,
     HistoryRecord,
     Job,
     LogDigest,
@@ -30,6 +34,8 @@ log = structlog.get_logger()
 
 CONFIDENT = 60
 """Confidence from which an answer ends the chain of reasoning modules."""
+LONG_LOG_CHARS = 64 * 1024
+"""A longer log is read in a thread, so that it holds up nobody else's event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,7 @@ class Pipeline:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._consultable = {module: module for _, module in core.chain if isinstance(module, Consultable)}
 
     async def handle(self, incident: Incident) -> HistoryRecord | Deferred | Parked:
         """Take one event from its report to its record, or put it aside until something is due."""
@@ -63,7 +70,7 @@ class Pipeline:
             return self._record(incident, RecordStatus.IGNORED, reason=reason)
 
         clock = time.monotonic()
-        digest = self._digest(incident)
+        digest = await self._digest(event)
         situation = Situation(
             event=event,
             digest=digest,
@@ -90,10 +97,10 @@ class Pipeline:
             diagnose_seconds=diagnose_seconds,
         )
 
-    def _digest(self, incident: Incident) -> LogDigest:
-        event = incident.event
+    async def _digest(self, event: Event) -> LogDigest:
         context = f"{event.job_id} {event.status}"  # tells silent logs of different jobs apart
-        return digest_log(event.log, exit_code=event.exit_code, command=event.command, context=context)
+        read = partial(digest_log, event.log, exit_code=event.exit_code, command=event.command, context=context)
+        return await asyncio.to_thread(read) if _is_long(event) else read()
 
     async def _decide(self, incident: Incident, situation: Situation) -> tuple[Decision, tuple[str, ...]]:
         """Return what an earlier delivery decided, else the first confident answer of the chain."""
@@ -103,7 +110,8 @@ class Pipeline:
         best: Decision | None = None
         notes: list[str] = []
         for name, module in self._core.chain:
-            answer = await self._ask(name, module, situation.model_copy(update={"suspicion": best}), notes)
+            asked = situation.model_copy(update={"suspicion": best}) if best is not None else situation
+            answer = await self._ask(name, module, asked, notes)
             if answer is None:
                 continue
             if best is None or answer.diagnosis.confidence > best.diagnosis.confidence:
@@ -119,11 +127,13 @@ class Pipeline:
         answer: Decision | None
         said: str | None
         try:
-            if isinstance(module, Consultable):
-                consulted = await module.consult(situation)
+            if module in self._consultable:
+                consulted = await self._consultable[module].consult(situation)
                 answer, said = consulted.decision, consulted.reason
             else:
-                answer = await call(module.decide, situation)
+                in_place = module.quick and not _is_long(situation.event)
+                decided = module.decide(situation) if in_place else await call(module.decide, situation)
+                answer = await decided if inspect.isawaitable(decided) else decided
                 said = answer.note if answer is not None else None
         except Exception as error:
             # A guest's module must not take the event with it.
@@ -169,6 +179,10 @@ class Pipeline:
             notes=notes,
             diagnose_seconds=diagnose_seconds,
         )
+
+
+def _is_long(event: Event) -> bool:
+    return sum(map(len, event.log)) > LONG_LOG_CHARS
 
 
 def _decided(progress: Mapping[str, Any]) -> Decision | None:

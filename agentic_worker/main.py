@@ -9,6 +9,7 @@ import sys
 from agentic.errors import AutoRemedyError, ConfigError, PluginError
 from agentic_worker.service import WorkerService
 from config import load_settings, worker_environment
+from settings.collector import calm_collector
 from settings.logs import set_up_logs
 from store import Store, StoreMisconfigured
 from store.setup import set_up_store
@@ -28,6 +29,7 @@ def main() -> int:
         service = WorkerService(settings, store, url, worker_environment())
         if embedded is not None:
             embedded.start()
+        calm_collector()
         try:
             asyncio.run(_run(service, store))
         finally:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
-from agentic.intake import event_to_json
-from agentic.registry import call
 
 from agentic.contracts import Sensor
 from agentic.errors import InvalidEvent
+from agentic.intake import event_to_json
+from agentic.registry import call
 from agentic.types import Event, HistoryRecord
 from store import Enqueued, Store, StoreUnavailable
 

@@ -79,7 +79,9 @@ class Worker:
                 await self._room.wait()
                 continue
             asked_at = time.monotonic()
-            claimed = await self._unless_stopped(self._claim(free), grace_seconds=CLAIM_GRACE_SECONDS)
+            # Half at a time: while one half is worked on, the other half is on its way to or from the store.
+            most = min(free, (self._limits.concurrency + 1) // 2)
+            claimed = await self._unless_stopped(self._claim(most), grace_seconds=CLAIM_GRACE_SECONDS)
             for one in claimed or ():
                 self._take(one, asked_at)
             if not claimed:
@@ -180,7 +182,7 @@ class Worker:
 
     async def _run(self, claimed: Claimed, event: Event) -> None:
         clock = time.monotonic()
-        log.info("event.claimed", event_id=event.event_id, job_id=event.job_id, reported=event.status.value)
+        log.debug("event.claimed", event_id=event.event_id, job_id=event.job_id, reported=event.status)
         incident = StoredIncident(self._store, claimed, event)
         ending = await self._pipeline.handle(incident)
         if not isinstance(ending, HistoryRecord):
@@ -281,8 +283,8 @@ def _summary(record: HistoryRecord) -> dict[str, Any]:
     return {
         "event_id": record.event_id,
         "job_id": record.job_id,
-        "status": record.status.value,
-        "category": diagnosis.category.value if diagnosis else None,
+        "status": record.status,
+        "category": diagnosis.category if diagnosis else None,
         "source": diagnosis.source if diagnosis else None,
         "reason": record.reason,
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -25,6 +24,7 @@ from api.ports import Store
 from api.problems import install_problems
 from api.routes import dead, events, feedback, history, incidents, jobs, status
 from api.services import Services
+from settings.collector import calm_collector
 from settings.models import Settings
 from store.errors import StoreUnavailable
 
@@ -108,9 +108,7 @@ def _lifespan(
             if opening is not None:
                 at_the_end.push_async_callback(_cancel, opening)
             if tune_gc:
-                gc.collect()
-                gc.freeze()
-                gc.set_threshold(50_000, 20, 100)
+                calm_collector()
             log.info("api.started", version=__version__)
             yield
         log.info("api.stopped")

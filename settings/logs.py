@@ -6,25 +6,25 @@ import logging
 import sys
 
 import structlog
+from pydantic_core import to_json
 
 
 def set_up_logs(level: int = logging.INFO) -> None:
     """Send log lines to stderr: coloured words on a terminal, one JSON object a line elsewhere."""
     terminal = sys.stderr.isatty()
     shared: list[structlog.types.Processor] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
     ]
     last: list[structlog.types.Processor] = (
         [structlog.dev.ConsoleRenderer(colors=True)]
         if terminal
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_to_json)]
     )
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -38,3 +38,8 @@ def set_up_logs(level: int = logging.INFO) -> None:
 def _drop_own(_: object, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
     """Take out what the bridge itself put into a line."""
     return structlog.stdlib.ProcessorFormatter.remove_processors_meta(None, "", event)
+
+
+def _to_json(line: object, **_: object) -> str:
+    """Write a line with the serializer that is written in Rust; what it does not know is written as its repr."""
+    return to_json(line, fallback=repr, inf_nan_mode="strings").decode()

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import random
 import time
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
@@ -24,8 +25,16 @@ log = structlog.get_logger()
 
 SCRIPT_NAMES = (
     "enqueue", "claim", "beat", "save", "begin", "result", "defer", "park", "approve", "release", "recovered", "finish",
-    "replay", "feedback", "page",
+    "replay", "feedback", "page", "recall", "usage",
 )  # fmt: skip
+GROUPED = {"finish": 3, "recall": 0, "usage": 0}
+"""Scripts that take many items and answer each in order, with the number of arguments that all items share.
+
+Calls of these that wait together become one: a command costs more, here and in the server, than what it does.
+"""
+READING = frozenset({"recall", "usage"})
+"""Of those, the ones that only look: the same question asked twice at once is asked once."""
+GROUP_LIMIT = 64
 PASSING = (
     errors.ConnectionError,
     errors.TimeoutError,
@@ -135,11 +144,9 @@ class Calls:
 
     async def _try(self, batch: list[_Call]) -> Exception | None:
         """Send a batch; settle what was answered, and return the error for which all of it is to be repeated."""
-        pipeline = self._client.pipeline(transaction=False)
-        for call in batch:
-            pipeline.execute_command(*self.command(call.name, *call.args))
+        commands = _grouped(batch)
         try:
-            answers = await pipeline.execute(raise_on_error=False)
+            answers = await self._send_all(commands)
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever
             if is_passing(error):
                 return error
@@ -148,12 +155,30 @@ class Calls:
             return None
         if any(isinstance(answer, errors.NoScriptError) for answer in answers):
             await self._reload()
-        for call, answer in zip(batch, answers, strict=True):
+        for command, answer in zip(commands, answers, strict=True):
             if isinstance(answer, Exception) and is_passing(answer):
-                self._later(call, answer)
+                for call in command.calls:
+                    self._later(call, answer)
+            elif isinstance(answer, Exception) and len(command.calls) > 1:
+                # One of them is at fault; apart, the others are answered and it gets its own error.
+                for call in command.calls:
+                    call.alone = True
+                self._waiting = command.calls + self._waiting
             else:
-                call.settle(answer)
+                command.settle(answer)
         return None
+
+    async def _send_all(self, commands: list[_Command]) -> list[Any]:
+        lines = [self.command(command.name, *command.arguments()) for command in commands]
+        if len(lines) == 1:  # the usual case, and cheaper than a pipeline of one
+            try:
+                return [await self._client.execute_command(*lines[0])]  # type: ignore[no-untyped-call]
+            except errors.ResponseError as error:
+                return [error]
+        pipeline = self._client.pipeline(transaction=False)
+        for line in lines:
+            pipeline.execute_command(*line)
+        return await pipeline.execute(raise_on_error=False)
 
     def _later(self, call: _Call, failure: Exception) -> None:
         """Repeat one call that was refused, without holding up those that pass (a full store still finishes)."""
@@ -189,13 +214,15 @@ class Calls:
 class _Call:
     """One script call on its way."""
 
-    __slots__ = ("answer", "args", "ends", "name", "refusals", "why")
+    __slots__ = ("alone", "answer", "args", "ends", "name", "refusals", "why")
 
     def __init__(
         self, name: str, args: tuple[str | bytes | float, ...], answer: asyncio.Future[Any], ends: float | None
     ) -> None:
         self.name, self.args, self.answer, self.ends = name, args, answer, ends
         self.refusals = 0
+        self.alone = False
+        """Sent with others it met an error, so it is now sent by itself."""
         self.why = "nothing came within the time"
 
     def settle(self, answer: Any) -> None:
@@ -220,3 +247,60 @@ class _Call:
 def pause(attempt: int) -> float:
     """Return how long to wait before a repeat: longer each time, with jitter."""
     return float(min(0.02 * 2 ** min(attempt, 6), 1.0)) * random.uniform(0.5, 1.0)  # noqa: S311
+
+
+class _Command:
+    """One script call on the wire: that of one caller, or those of many who wait together."""
+
+    __slots__ = ("_asked", "_shared", "calls", "name")
+
+    def __init__(self, first: _Call) -> None:
+        self.name = first.name
+        self.calls = [first]
+        self._shared = GROUPED.get(first.name)
+        self._asked: dict[tuple[str | bytes | float, ...], int] = {}
+
+    def add(self, call: _Call) -> bool:
+        """Take one more caller along, if this script answers many and the shared arguments agree."""
+        shared = self._shared
+        if shared is None or len(self.calls) >= GROUP_LIMIT or call.args[:shared] != self.calls[0].args[:shared]:
+            return False
+        self.calls.append(call)
+        return True
+
+    def arguments(self) -> Sequence[str | bytes | float]:
+        """Return the arguments of the script."""
+        if self._shared is None:
+            return self.calls[0].args
+        if self.name in READING:
+            for call in self.calls:
+                self._asked.setdefault(call.args, len(self._asked))
+            return [part for args in self._asked for part in args]
+        items = [part for call in self.calls for part in call.args[self._shared :]]
+        return [*self.calls[0].args[: self._shared], *items]
+
+    def settle(self, answer: Any) -> None:
+        """Give each caller its answer."""
+        if isinstance(answer, Exception) or self._shared is None:
+            for call in self.calls:
+                call.settle(answer)
+        elif self._asked:
+            for call in self.calls:
+                call.settle(answer[self._asked[call.args]])
+        else:
+            for call, part in zip(self.calls, answer, strict=True):
+                call.settle(part)
+
+
+def _grouped(batch: list[_Call]) -> list[_Command]:
+    """Lay calls of one script together where it answers many; apart from that their order stays."""
+    commands: list[_Command] = []
+    open_groups: dict[str, _Command] = {}
+    for call in batch:
+        group = open_groups.get(call.name)
+        if group is not None and not call.alone and group.add(call):
+            continue
+        commands.append(_Command(call))
+        if call.name in GROUPED and not call.alone:
+            open_groups[call.name] = commands[-1]
+    return commands

@@ -157,13 +157,8 @@ class IncidentStore(QueueStore, HistoryStore):
 
     async def usage(self, job_id: str) -> Usage:
         """Return who paused automatic actions, and how many effects the last hour has seen."""
-        hour = int((time.time() - 3600) * 1000)
-        by, for_job, for_all = await self._read_patiently(
-            ("HGET", self.keys.single("paused"), "by"),
-            ("ZCOUNT", self.keys.of("budget-job", job_id), hour, "+inf"),
-            ("ZCOUNT", self.keys.single("budget"), hour, "+inf"),
-        )
-        return Usage(by.decode() if by else None, for_job, for_all)
+        by, for_job, for_all = await self._calls("usage", job_id)
+        return Usage(by.decode() or None, for_job, for_all)
 
     async def is_rerun_of(self, event_id: str, job_id: str) -> bool:
         """Say whether another event of the same job is being handled and has begun an effect, such as a rerun."""

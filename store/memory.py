@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from agentic.contracts import Memory
 from agentic.types import Event, Feedback, LogDigest, Precedent
@@ -19,16 +20,18 @@ class MemoryStore(StoreBase, Memory):
         """
         if not digest.signature:
             return ()
-        remembered, taught = await self._read_patiently(
-            ("LRANGE", self.keys.of("memory", digest.signature), 0, -1),
-            ("LRANGE", self.keys.of("lessons", digest.signature), 0, -1),
-        )
+        remembered, taught = await self._calls("recall", digest.signature)
+        if not remembered and not taught:
+            return ()
         lessons: dict[str, list[Feedback]] = {}
         for raw in taught:
             lesson = Feedback.model_validate(loads(raw))
             lessons.setdefault(lesson.event_id, []).append(lesson)
-        precedents = {p.event_id: p for p in (Precedent.model_validate(loads(raw)) for raw in remembered)}
-        found = [p.model_copy(update={"feedback": tuple(lessons.pop(p.event_id, ()))}) for p in precedents.values()]
+        precedents = {p.event_id: p for p in map(_precedent, remembered)}
+        found = [
+            p.model_copy(update={"feedback": tuple(lessons.pop(p.event_id))}) if p.event_id in lessons else p
+            for p in precedents.values()
+        ]
         for event_id, notes in lessons.items():
             category = next((note.correct_category for note in notes if note.correct_category), None)
             if category is not None:
@@ -39,3 +42,9 @@ class MemoryStore(StoreBase, Memory):
                     )
                 )  # fmt: skip
         return tuple(found)
+
+
+@lru_cache(maxsize=4096)
+def _precedent(raw: bytes) -> Precedent:
+    """Read what is remembered; in a storm of one failure the same entries come with every event."""
+    return Precedent.model_validate_json(raw)

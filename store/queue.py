@@ -110,19 +110,7 @@ class QueueStore(StoreBase):
         longest = self.limits.max_payload_bytes
         answer = await self._calls("claim", worker, nonce, self.limits.lease_ms, most, suspects, longest)
         fence = answer[0].decode()
-        return [
-            Claimed(
-                event_id=incident[0].decode(),
-                fence=fence,
-                payload=incident[1],
-                deliveries=incident[2],
-                received_ms=incident[3],
-                accepted=bool(incident[4]),
-                progress={k.decode(): loads(v) for k, v in zip(incident[5][::2], incident[5][1::2], strict=True)},
-                whole_bytes=incident[6],
-            )
-            for incident in answer[1:]
-        ]
+        return [_claimed(incident, fence) for incident in answer[1:]]
 
     async def wait_for_work(self) -> None:
         """Return when an event waits, and after half a second in any case.
@@ -170,9 +158,9 @@ class QueueStore(StoreBase):
             fence,
             dumps(record),
             job_id=record.job_id,
-            status=record.status.value,
-            category=record.diagnosis.category.value if record.diagnosis else "",
-            reported=record.event.status.value if record.event else "",
+            status=record.status,
+            category=record.diagnosis.category if record.diagnosis else "",
+            reported=record.event.status if record.event else "",
             signature=record.digest.signature if record.digest else "",
             memory=memory,
             letter=letter,
@@ -197,12 +185,14 @@ class QueueStore(StoreBase):
         letter: Mapping[str, Any] | None = None,
     ) -> bool:
         answer = await self._calls(
-            "finish", event_id, fence, record, job_id, status, category, reported, signature,
-            dumps(memory) if memory else b"",
+            "finish",
             self.limits.max_history,
             int(self.limits.dedup_days * 86_400_000),
-            dumps(letter) if letter else b"",
             self.limits.max_dead,
+            f"{event_id} {fence} {status} {category or '-'} {reported or '-'} {signature or '-'} {job_id}",
+            record,
+            dumps(memory) if memory else b"",
+            dumps(letter) if letter else b"",
         )  # fmt: skip
         return bool(answer in (b"ok", b"already"))
 
@@ -212,3 +202,9 @@ class QueueStore(StoreBase):
         Only the worker that holds the success may tell it.
         """
         return [told.decode() for told in await self._calls("recovered", job_id, event_id, fence)]
+
+
+def _claimed(answer: list[bytes], fence: str) -> Claimed:
+    event_id, deliveries, received_ms, accepted, size = answer[0].decode().split()
+    progress = {name.decode(): loads(value) for name, value in zip(answer[2::2], answer[3::2], strict=True)}
+    return Claimed(event_id, fence, answer[1], int(deliveries), int(received_ms), accepted == "1", progress, int(size))

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+from pydantic import TypeAdapter
 
 from agentic.digest.cleaning import clean_lines
 from agentic.digest.masking import mask, shape, strip_prefixes
@@ -15,10 +18,13 @@ _CHARACTERS_PER_TOKEN = 4
 _LONGEST_IN_EXCERPT = 400
 _LONGEST_HEADLINE = 300
 _SIGNIFICANT = 20
+_ORDINARY = 300
 _IN_SIGNATURE = 3
 _MOST_SHAPES = 3_000
 _MOST_TEMPLATES = 20
 _HEAD, _TAIL = 4, 12
+_LINES = TypeAdapter(tuple[Line, ...])
+"""Makes all lines of an excerpt in one call: one by one they cost more than everything else here."""
 
 
 def digest_log(
@@ -42,7 +48,7 @@ def digest_log(
     return LogDigest(
         signature=_signature(cleaned, weighed, best, exit_code, command, context),
         headline=headline,
-        excerpt=tuple(excerpt),
+        excerpt=excerpt,
         templates=_templates(cleaned, weighed),
         total_lines=len(cleaned),
         dropped_lines=len(cleaned) - len(excerpt),
@@ -70,8 +76,12 @@ def _weigh(lines: Sequence[str]) -> _Weighed:
     for number, form in enumerate(weighed.shapes):
         if form not in weighed.first:
             weighed.first[form] = number
-            weighed.severity[form] = severity(form)
+            weighed.severity[form] = _severity_of_shape(form) if len(form) < _ORDINARY else severity(form)
     return weighed
+
+
+# The same jobs write lines of the same shapes night after night.
+_severity_of_shape = lru_cache(maxsize=8192)(severity)
 
 
 def _best_lines(weighed: _Weighed, lines: Sequence[str]) -> list[int]:
@@ -125,7 +135,7 @@ def _templates(lines: Sequence[str], weighed: _Weighed) -> tuple[Template, ...]:
     return tuple(Template(text=text[:_LONGEST_HEADLINE], count=counts[text], first_line=first[text]) for text in shown)
 
 
-def _excerpt(lines: Sequence[str], weighed: _Weighed, best: Sequence[int], budget: int) -> list[Line]:
+def _excerpt(lines: Sequence[str], weighed: _Weighed, best: Sequence[int], budget: int) -> tuple[Line, ...]:
     """Choose numbered lines within a budget of characters: the telling ones with their surroundings first."""
     chosen: dict[int, str] = {}
     for number in _wanted(lines, weighed, best):
@@ -139,9 +149,9 @@ def _excerpt(lines: Sequence[str], weighed: _Weighed, best: Sequence[int], budge
             continue
         budget -= cost
         chosen[number] = text
-        if budget < 40:
+        if budget < 40 or len(chosen) == len(lines):
             break
-    return [Line(line=number, text=chosen[number]) for number in sorted(chosen)]
+    return _LINES.validate_python([{"line": number, "text": chosen[number]} for number in sorted(chosen)])
 
 
 def _wanted(lines: Sequence[str], weighed: _Weighed, best: Sequence[int]) -> Iterable[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +41,16 @@ def meaning(exit_code: int | None, command: str | None) -> ExitMeaning | None:
         return None
     # Shells report 128+n, Python and systemd -n, Windows NTSTATUS as a signed number.
     code = 128 - exit_code if -64 <= exit_code < 0 else exit_code
-    program_name = _program(command)
-    for program in _programs():
-        if program.command is None or (program_name and program.command.fullmatch(program_name)):
-            found = program.codes.get(code)
-            if found is not None:
-                return found
+    for program in _programs_called(_program(command)):
+        found = program.codes.get(code)
+        if found is not None:
+            return found
     return None
+
+
+@lru_cache(maxsize=1024)
+def _programs_called(name: str) -> tuple[_Program, ...]:
+    return tuple(p for p in _programs() if p.command is None or (name and p.command.fullmatch(name)))
 
 
 def _program(command: str | None) -> str:

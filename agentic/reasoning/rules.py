@@ -83,6 +83,8 @@ class _Candidate:
 class Rules(ReasoningModule):
     """Decides by the shipped failure signatures and those in `extra_folders`."""
 
+    quick = True
+
     def __init__(self, extra_folders: Sequence[Path] = ()) -> None:
         signatures = load(BUILT_IN)
         for folder in extra_folders:

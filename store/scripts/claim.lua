@@ -1,6 +1,6 @@
 #!lua
 -- ARGV: worker, nonce, lease (ms), how many, how many suspects among them, longest payload (bytes).
--- Answers {fence, {id, payload, deliveries, received_ms, accepted (1|0), progress…}, …}; the same nonce gets the
+-- Answers {fence, {"id deliveries received_ms accepted size", payload, name, progress, …}, …}; the same nonce gets the
 -- same incidents again. A nonce NAME-7 that arrives after NAME-8 takes nothing. Accepted: the payload came
 -- through `enqueue`, so it was checked and redacted before.
 local worker, nonce, lease, most = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -8,19 +8,25 @@ local suspects, longest = tonumber(ARGV[5]), tonumber(ARGV[6])
 local now, taken = now_ms(), {}
 local SUSPECT = 3 -- from its third delivery on an incident may be what kills its workers
 
+-- In as few parts as can be: each part of an answer costs the client more than it costs us.
+local function head(id, deliveries, received, accepted, whole)
+  return id .. ' ' .. deliveries .. ' ' .. received .. ' ' .. (accepted and '1' or '0') .. ' ' .. whole
+end
+
 local function describe(id)
   local have = redis.call('HGETALL', incident_key(id))
-  local fields, progress = {}, {}
+  local fields, answer = {}, {'', ''}
   for i = 1, #have, 2 do
     if have[i]:sub(1, 2) == 'p:' then
-      progress[#progress + 1] = have[i]:sub(3)
-      progress[#progress + 1] = have[i + 1]
+      answer[#answer + 1] = have[i]:sub(3)
+      answer[#answer + 1] = have[i + 1]
     else
       fields[have[i]] = have[i + 1]
     end
   end
-  return {id, fields.raw or '', tonumber(fields.deliveries or '0'), tonumber(fields.received_ms or '0'), fields.nonce and 1 or 0, progress,
-          tonumber(fields.whole or '0')}
+  answer[1] = head(id, fields.deliveries or 0, fields.received_ms or 0, fields.nonce, fields.whole or 0)
+  answer[2] = fields.raw or ''
+  return answer
 end
 
 local last = redis.call('HGET', claims, worker)
@@ -42,6 +48,13 @@ end
 -- Grows even if a failover forgot some: never below the clock in microseconds.
 local number = math.max(tonumber(redis.call('GET', fence) or '0') + 1, now * 1000)
 local mine = string.format('%.0f', number)
+
+local ids, leased = {}, {}
+local function lend(id)
+  ids[#ids + 1] = id
+  leased[#leased + 1] = now + lease
+  leased[#leased + 1] = id
+end
 
 -- Take what stands in a set. A delivery counts when the one before it was lost, or was given back uncounted.
 local function take(from, id, lost)
@@ -65,7 +78,7 @@ local function take(from, id, lost)
              'deliveries', deliveries, 'counted', counts, 'saved', 0)
   redis.call('HDEL', key, 'released', 'due_ms')
   if from == waiting then redis.call('HSET', key, 'verdict', 'expired', 'p:approval', '{"verdict":"expired"}') end
-  redis.call('ZADD', leases, now + lease, id)
+  lend(id)
   taken[#taken + 1] = describe(id)
 end
 
@@ -82,6 +95,7 @@ take_due(waiting, false)
 
 if #taken < most then
   local payloads = redis.call('LRANGE', events, 0, most - #taken - 1)
+  local opened, duplicates = {}, 0
   for i, raw in ipairs(payloads) do
     -- Our own API writes the id first. Anybody may have pushed anything else: without a usable id it
     -- gets one of ours, and the worker says what is wrong with it.
@@ -102,24 +116,29 @@ if #taken < most then
     -- What somebody else pushed under an accepted event's id is a duplicate of it, whichever comes first.
     if not have[1] or (have[1] == 'queued' and (accepted or not have[2])) then
       if not have[1] then
-        redis.call('ZADD', open, now, id)
-        count('events', 'pushed')
+        opened[#opened + 1] = now
+        opened[#opened + 1] = id
       end
       redis.call('HSET', key, 'raw', raw, 'received_ms', have[3] or now, 'state', 'running', 'fence', mine,
                  'owner', worker, 'claimed_ms', now, 'deliveries', 1, 'counted', 1, 'saved', 0,
                  'job_id', job or '', 'whole', whole)
-      redis.call('ZADD', leases, now + lease, id)
-      taken[#taken + 1] = {id, raw, 1, tonumber(have[3] or now), accepted and 1 or 0, {}, whole}
+      lend(id)
+      -- Nothing was worked out before, so what is written here is all there is to say.
+      taken[#taken + 1] = {head(id, 1, have[3] or now, accepted, whole), raw}
     else
-      count('events', 'duplicate')
+      duplicates = duplicates + 1
     end
   end
   if #payloads > 0 then redis.call('LTRIM', events, #payloads, -1) end
+  if #opened > 0 then
+    redis.call('ZADD', open, unpack(opened))
+    redis.call('HINCRBY', totals, 'events|pushed', #opened / 2)
+  end
+  if duplicates > 0 then redis.call('HINCRBY', totals, 'events|duplicate', duplicates) end
 end
 
 if #taken == 0 then return {'0'} end
-local ids = {}
-for i, incident in ipairs(taken) do ids[i] = incident[1] end
+redis.call('ZADD', leases, unpack(leased))
 redis.call('SET', fence, mine)
 redis.call('HSET', claims, worker, nonce .. ' ' .. mine .. ' ' .. table.concat(ids, ' '))
 table.insert(taken, 1, mine)

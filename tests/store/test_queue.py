@@ -238,3 +238,50 @@ async def test_the_hourly_budget_and_the_pause_switch_hold_in_the_journal_itself
     assert await begin(store, claimed.fence, "a") == "go"
     usage = await store.usage("backup")
     assert (usage.job_actions, usage.all_actions, usage.paused_by) == (1, 1, None)
+
+
+async def test_many_incidents_that_end_together_each_get_their_own_answer(store: Store) -> None:
+    await store.enqueue_many([(f"e{number}", payload(f"e{number}")) for number in range(5)])
+    claimed = await store.claim("w1", "n1", 5)
+    answers = await asyncio.gather(
+        *(store.finish(one.event_id, one.fence, record_of(one.event_id, f"job-{one.event_id}")) for one in claimed),
+        store.finish("e0", claimed[0].fence, record_of("e0")),
+        store.finish("e1", "1", record_of("e1")),
+        store.finish("never", "1", record_of("never")),
+    )
+    assert answers == [True] * 6 + [False] * 2
+    page = await store.history(limit=10)
+    assert sorted(record["event_id"] for record in page.records) == [f"e{number}" for number in range(5)]
+    assert (await store.totals())["records"] == {"escalated": 5}
+    assert [r["event_id"] for r in (await store.history(job_id="job-e3")).records] == ["e3"]
+    status = await store.status()
+    assert (status["in_flight"], status["history_length"]) == (0, 5)
+
+
+async def test_what_breaks_one_ending_costs_the_others_nothing(store: Store, store_url: str, prefix: str) -> None:
+    await store.enqueue_many([(f"e{number}", payload(f"e{number}")) for number in range(3)])
+    claimed = await store.claim("w1", "n1", 3)
+    async with redis.Redis.from_url(store_url) as other:
+        await other.set(f"{prefix}:by-job:spoilt", "a key of somebody else")
+    jobs = ["fine", "spoilt", "fine"]
+    endings = [store.finish(c.event_id, c.fence, record_of(c.event_id, j)) for c, j in zip(claimed, jobs, strict=True)]
+    await asyncio.gather(*endings, return_exceptions=True)
+    assert len((await store.history(limit=10)).records) == 3
+    assert (await store.status())["in_flight"] == 0
+
+
+async def test_questions_asked_together_are_answered_each_with_its_own(store: Store) -> None:
+    await store.enqueue("e1", payload("e1", job_id="j1"))
+    claimed = await claim_one(store)
+    for step in ("1", "2"):
+        answer = await store.begin(
+            "e1", claimed.fence, step, "n", idempotent=True, counts=True, job_id="j1", per_job=9, for_all=9
+        )
+        assert answer == ("go", "")
+    await store.pause("ana", None)
+    usages = await asyncio.gather(*(store.usage(job) for job in ("j1", "j2", "j1")))
+    assert [(usage.paused_by, usage.job_actions, usage.all_actions) for usage in usages] == [
+        ("ana", 2, 2),
+        ("ana", 0, 2),
+        ("ana", 2, 2),
+    ]
