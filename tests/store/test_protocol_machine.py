@@ -211,12 +211,21 @@ class Protocol(RuleBasedStateMachine):
         assert sorted(answer) == expected
         self.compare()
 
-    @rule(one=held, letter=st.booleans())
-    def finish(self, one: Held, letter: bool) -> None:
-        expected = self.model.finish(*one, letter)
-        dead = letter_of(one[0]) if letter else ""
-        arguments = (100, 10**9, 100, f"{one[0]} {one[1]} x - failed - j", json.dumps({"id": one[0]}), "", dead)
-        assert self.changes_nothing_if_stale(one, lambda: self.twice("finish", *arguments)) == [expected]
+    @rule(some=st.lists(held, min_size=1, max_size=3), letter=st.booleans())
+    def finish(self, some: list[Held], letter: bool) -> None:
+        expected = [self.model.finish(*one, letter) for one in some]
+        arguments: list[str | int] = [100, 10**9, 100]
+        for name, fence in some:
+            arguments += [f"{name} {fence} x - failed - j", json.dumps({"id": name}), ""]
+            arguments.append(letter_of(name) if letter else "")
+        assert self.twice("finish", *arguments) == expected
+        self.compare()
+
+    @rule(one=held)
+    def finish_late(self, one: Held) -> None:
+        arguments = (100, 10**9, 100, f"{one[0]} {one[1]} x - failed - j", json.dumps({"id": one[0]}), "", "")
+        expected = self.model.finish(*one, letter=False)
+        assert self.changes_nothing_if_stale(one, lambda: self.once("finish", *arguments)) == [expected]
         self.compare()
 
     @rule(name=ids, accepted=st.booleans(), old=st.booleans())
@@ -283,7 +292,7 @@ def test_the_scripts_do_what_the_protocol_says_in_any_order(store_url: str) -> N
         run_state_machine_as_test(
             machine,
             settings=settings(
-                max_examples=25,
+                max_examples=60,
                 stateful_step_count=40,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
