@@ -25,6 +25,13 @@ MOST_WAITING = 4
 WORKERS = st.sampled_from(["w1", "w2"])
 STEPS = st.sampled_from(["1", "2"])
 PLACES = {"running": "leases", "delayed": "delayed", "waiting": "waiting"}
+READ: dict[bytes, Any] = {
+    b"hash": lambda reads, key: reads.hgetall(key),
+    b"list": lambda reads, key: reads.lrange(key, 0, -1),
+    b"set": lambda reads, key: reads.smembers(key),
+    b"string": lambda reads, key: reads.get(key),
+    b"zset": lambda reads, key: reads.zrange(key, 0, -1, withscores=True),
+}
 Held = tuple[str, str]
 
 
@@ -77,11 +84,15 @@ class Protocol(RuleBasedStateMachine):
 
     def dump(self) -> dict[str, Any]:
         """Return everything in the store but the counters, which count requests."""
-        found = {}
-        for key in sorted(self.client.keys("*")):
-            if key not in (self.keys.single("totals").encode(), f"{PREFIX}:test-clock".encode()):
-                found[key.decode()] = self.client.dump(key)
-        return found
+        skipped = (self.keys.single("totals").encode(), f"{PREFIX}:test-clock".encode())
+        keys = [key for key in sorted(self.client.keys("*")) if key not in skipped]
+        kinds = self.client.pipeline(transaction=False)
+        for key in keys:
+            kinds.type(key)
+        reads = self.client.pipeline(transaction=False)
+        for key, kind in zip(keys, kinds.execute(), strict=True):
+            READ[kind](reads, key)
+        return dict(zip(keys, reads.execute(), strict=True))
 
     def changes_nothing_if_stale(self, held: Held, call: Any) -> Any:
         event_id, fence = held
@@ -89,7 +100,7 @@ class Protocol(RuleBasedStateMachine):
         before = self.dump() if stale else {}
         answer = call()
         if stale:
-            late = self.keys.of("fx", event_id)
+            late = self.keys.of("fx", event_id).encode()
             after = self.dump()
             assert {k: v for k, v in after.items() if k != late} == {k: v for k, v in before.items() if k != late}
         return answer
