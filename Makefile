@@ -32,7 +32,7 @@ check: $(VENV)/.dev ## lint, formatting and types
 	$(PY) -m mypy --strict
 
 bench: ## list the benchmarks and how to run one
-	@for f in benchmarks/*.py; do [ -e "$$f" ] || continue; \
+	@for f in benchmarks/[a-z]*.py; do [ -e "$$f" ] || continue; \
 		printf '  %-48s %s\n' "$(PY) $$f" "$$(sed -n '1s/^"""\([^"]*\).*/\1/p' "$$f")"; done
 
 # An existing lock keeps its versions where they still fit; UPGRADE=1 takes the newest.
