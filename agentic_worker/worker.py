@@ -182,7 +182,7 @@ class Worker:
 
     async def _run(self, claimed: Claimed, event: Event) -> None:
         clock = time.monotonic()
-        log.debug("event.claimed", event_id=event.event_id, job_id=event.job_id, reported=event.status.value)
+        log.debug("event.claimed", event_id=event.event_id, job_id=event.job_id, reported=event.status)
         incident = StoredIncident(self._store, claimed, event)
         ending = await self._pipeline.handle(incident)
         if not isinstance(ending, HistoryRecord):
@@ -283,8 +283,8 @@ def _summary(record: HistoryRecord) -> dict[str, Any]:
     return {
         "event_id": record.event_id,
         "job_id": record.job_id,
-        "status": record.status.value,
-        "category": diagnosis.category.value if diagnosis else None,
+        "status": record.status,
+        "category": diagnosis.category if diagnosis else None,
         "source": diagnosis.source if diagnosis else None,
         "reason": record.reason,
     }

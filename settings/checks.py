@@ -52,7 +52,12 @@ def semantic_problems(settings: Settings) -> Iterator[Finding]:
     known = names | BUILT_IN_NAMES | kinds
     for category, plan in settings.playbooks.items():
         yield from _plan_problems(("playbooks", category.value), plan, known)
-    yield from _jobs(settings, known)
+    yield from _job_problems(settings, known)
+    if settings.api.public_url is not None:
+        try:
+            urlsplit(settings.api.public_url)
+        except ValueError as error:
+            yield ("api", "public_url"), f"is not an address: {error}"
     for index, host in enumerate(settings.http.allowed_hosts):
         if "*" in host:
             yield (
@@ -66,34 +71,23 @@ def semantic_problems(settings: Settings) -> Iterator[Finding]:
             yield ("effectors", name), "is built in; choose another name"
 
 
-def _jobs(settings: Settings, known: set[str]) -> Iterator[Finding]:
+def _job_problems(settings: Settings, known: set[str]) -> Iterator[Finding]:
     seen: set[str] = set()
     for index, job in enumerate(settings.jobs):
-        here = ("jobs", index)
+        here2 = ("jobs", index)
         if job.id in seen:
-            yield (*here, "id"), f"{job.id!r} is written twice; keep one"
+            yield (*here2, "id"), f"{job.id!r} is written twice; keep one"
         seen.add(job.id)
         if job.id != "*" and (problem := _id_problem(job.id)):
-            yield (*here, "id"), problem
+            yield (*here2, "id"), problem
         for category, plan in job.playbooks.items():
-            yield from _plan_problems((*here, "playbooks", category.value), plan, known)
+            yield from _plan_problems((*here2, "playbooks", category.value), plan, known)
         if job.rerun:
-            yield from _call_problems(settings, (*here, "rerun"), job.rerun)
+            yield from _call_problems(settings, (*here2, "rerun"), job.rerun)
             if job.rerun.probe:
-                yield from _call_problems(settings, (*here, "rerun", "probe"), job.rerun.probe)
+                yield from _call_problems(settings, (*here2, "rerun", "probe"), job.rerun.probe)
         if job.verify:
-            yield from _call_problems(settings, (*here, "verify"), job.verify)
-
-
-def _id_problem(job_id: str) -> str | None:
-    """Say why no event can ever have this job id, or why it does not mean what it seems to."""
-    try:
-        check_name(job_id)
-    except PydanticCustomError as error:
-        return f"no event can have the job id {job_id!r}: {error.message()}"
-    if "*" in job_id:
-        return f'{job_id!r} is no pattern; write each job id in full, or "*" under `jobs` for every other job'
-    return None
+            yield from _call_problems(settings, (*here2, "verify"), job.verify)
 
 
 def _addresses(settings: Settings) -> Iterator[Finding]:
@@ -108,11 +102,6 @@ def _addresses(settings: Settings) -> Iterator[Finding]:
         yield ("redis", "url"), f"write embedded, or an address that begins with one of {known} (got {got}){hint}"
     elif separator and scheme != "unix" and not _has_host(url):
         yield ("redis", "url"), f"write a host and a port, such as {scheme}://store.internal:6379/0"
-    if settings.api.public_url is not None:
-        try:
-            urlsplit(settings.api.public_url)
-        except ValueError as error:
-            yield ("api", "public_url"), f"is not an address: {error}"
     llm = settings.llm
     if llm.enabled is not False and (
         not llm.base_url.startswith(("http://", "https://")) or not _has_host(llm.base_url)
@@ -145,6 +134,17 @@ def _patterns(settings: Settings) -> Iterator[Finding]:
                 why = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
                 said = f"{pattern!r} is not valid: {why} (RE2: no look-around, no back-references)"
                 yield ("actions", name, "params", param), said
+
+
+def _id_problem(job_id: str) -> str | None:
+    """Say why no event can ever have this job id, or why it does not mean what it seems to."""
+    try:
+        check_name(job_id)
+    except PydanticCustomError as error:
+        return f"no event can have the job id {job_id!r}: {error.message()}"
+    if "*" in job_id:
+        return f'{job_id!r} is no pattern; write each job id in full, or "*" under `jobs` for every other job'
+    return None
 
 
 def _plan_problems(here: Where, plan: list[str], known: set[str]) -> Iterator[Finding]:

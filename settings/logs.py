@@ -13,7 +13,6 @@ def set_up_logs(level: int = logging.INFO) -> None:
     """Send log lines to stderr: coloured words on a terminal, one JSON object a line elsewhere."""
     terminal = sys.stderr.isatty()
     shared: list[structlog.types.Processor] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
     ]
@@ -25,7 +24,7 @@ def set_up_logs(level: int = logging.INFO) -> None:
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
