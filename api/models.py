@@ -164,6 +164,9 @@ class DeadLetter(BaseModel):
     model_config = ConfigDict(extra="allow")
     event_id: str
     reason: str
+    payload: str | None = Field(None, description="Its beginning, without secrets")
+    payload_bytes: int | None = Field(None, description="How long it is as it came")
+    payload_cut: bool | None = None
 
 
 class DeadPage(BaseModel):

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from urllib.parse import urlsplit
 
+import re2
+
+from agentic.argv import PLACEHOLDER, argv_problems, placeholder_problem
+from agentic.digest import Redactor
+from agentic.errors import ConfigError
 from agentic.planning import BUILT_IN_NAMES
 from agentic.types import ActionKind
 from settings.models import EffectorCall, Settings
 
 Where = tuple[str | int, ...]
 Finding = tuple[Where, str]
-PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-KNOWN_PLACEHOLDERS = frozenset({"event_id", "job_id", "run_id", "host"})
+STORES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
 BUILT_IN_EFFECTORS = frozenset({"command", "http", "rerun", "notify"})
 
 
 def semantic_problems(settings: Settings) -> Iterator[Finding]:
     """Yield what is well formed but cannot work, or is unsafe, with its path."""
+    yield from _addresses(settings)
+    yield from _patterns(settings)
     names = set(settings.actions)
     kinds = {kind.value for kind in ActionKind}
     for name, action in settings.actions.items():
@@ -69,6 +74,52 @@ def semantic_problems(settings: Settings) -> Iterator[Finding]:
             yield ("effectors", name), "is built in; choose another name"
 
 
+def _addresses(settings: Settings) -> Iterator[Finding]:
+    """Yield the addresses at which nothing can ever answer; whether something does is not asked here."""
+    url = settings.redis.url
+    scheme, separator, _ = url.partition("://")
+    if url != "embedded" and (not separator or scheme not in STORES):
+        near = difflib.get_close_matches(scheme, [*STORES, "embedded"], n=1, cutoff=0.7)
+        hint = f'; did you mean "{near[0]}{"" if near[0] == "embedded" else "://"}"?' if near else ""
+        known = ", ".join(f"{name}://" for name in STORES)
+        got = f"{scheme}://…" if separator else repr(url)
+        yield ("redis", "url"), f"write embedded, or an address that begins with one of {known} (got {got}){hint}"
+    elif separator and scheme != "unix" and not _has_host(url):
+        yield ("redis", "url"), f"write a host and a port, such as {scheme}://store.internal:6379/0"
+    llm = settings.llm
+    if llm.enabled is not False and (
+        not llm.base_url.startswith(("http://", "https://")) or not _has_host(llm.base_url)
+    ):
+        yield ("llm", "base_url"), "write http:// or https:// and a host, such as http://localhost:1234/v1"
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        several = "," in parts.netloc  # sentinels: host:port,host:port
+        return bool(parts.netloc.rpartition("@")[2].split(":")[0]) and (several or parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+
+
+def _patterns(settings: Settings) -> Iterator[Finding]:
+    for kind, pattern in settings.redaction.patterns.items():
+        try:
+            Redactor({kind: pattern})
+        except ConfigError as error:
+            yield ("redaction", "patterns", kind), str(error).removeprefix(f"redaction pattern {kind!r}: ")
+    options = re2.Options()
+    options.log_errors = False
+    for name, action in settings.actions.items():
+        for param, pattern in action.params.items():
+            try:
+                re2.compile(pattern, options)
+            except re2.error as error:
+                why = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
+                said = f"{pattern!r} is not valid: {why} (RE2: no look-around, no back-references)"
+                yield ("actions", name, "params", param), said
+
+
 def _plan_problems(here: Where, plan: list[str], known: set[str]) -> Iterator[Finding]:
     for index, name in enumerate(plan):
         if name not in known:
@@ -107,29 +158,11 @@ def _argv_problems(here: Where, argv: list[str] | None, params: Mapping[str, str
     if not argv:
         yield here, "needs `argv:`, a list of the program and its arguments"
         return
-    if not argv[0].startswith("/"):
-        yield (*here, "argv", 0), f"write the absolute path of the program (got {argv[0]!r})"
-    for index, argument in enumerate(argv):
-        spot = (*here, "argv", index)
-        yield from _placeholder_problems(spot, argument, params)
-        if PLACEHOLDER.search(argument):
-            if index == 0:
-                yield spot, "the program itself may not be a placeholder"
-            elif not PLACEHOLDER.fullmatch(argument):
-                yield spot, "a placeholder must be a whole argument of its own"
-            elif Path(argv[0]).name in ("sh", "bash", "dash", "zsh", "ksh") and "-c" in argv[:index]:
-                yield spot, "no placeholder may reach a shell; call the program itself"
+    for index, problem in argv_problems(argv, params):
+        yield (*here, "argv", index), problem
 
 
 def _placeholder_problems(here: Where, text: str, params: Mapping[str, str]) -> Iterator[Finding]:
     for name in PLACEHOLDER.findall(text):
-        param = name.removeprefix("param.")
-        if name in KNOWN_PLACEHOLDERS or (name != param and param in params):
-            continue
-        if name != param:
-            yield here, f"{{{name}}} is not declared; add `params: {{{param}: <pattern>}}` to the action"
-        else:
-            yield (
-                here,
-                f"unknown placeholder {{{name}}}; known: {', '.join(sorted(KNOWN_PLACEHOLDERS))}, param.NAME",
-            )
+        if problem := placeholder_problem(name, params):
+            yield here, problem

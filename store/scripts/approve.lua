@@ -17,4 +17,4 @@ redis.call('HSET', key, 'state', 'delayed', 'due_ms', now, 'verdict', verdict, '
            'decided_by', who, 'p:approval', said)
 redis.call('ZREM', waiting, id)
 redis.call('ZADD', delayed, now, id)
-return {'ok', ''}
+return {'ok', verdict .. ' by ' .. who}

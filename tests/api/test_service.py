@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema_rs
 import pytest
 
 import api.body
@@ -145,6 +146,67 @@ async def test_the_openapi_document_is_worth_reading(memory_client: Any) -> None
                 assert body["content"]["application/json"]["examples"], where
             if method == "post":
                 assert "403" in operation["responses"] and "503" in operation["responses"], where
+
+
+async def test_every_operation_is_summed_up_in_a_sentence(memory_client: Any) -> None:
+    document = (await memory_client.get("/openapi.json")).json()
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            words = operation["summary"].split()
+            assert len(words) >= 4, f"{method} {path}: {operation['summary']}"
+            assert operation["summary"].lower() != operation["operationId"].replace("_", " ")
+            assert not operation["summary"].endswith(".")
+
+
+async def test_every_answer_has_an_example_that_fits_its_schema(memory_client: Any) -> None:
+    document = (await memory_client.get("/openapi.json")).json()
+    seen = 0
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            for status, answer in operation["responses"].items():
+                for media, content in answer["content"].items():
+                    where = f"{method} {path} {status}"
+                    example = content.get("example")
+                    assert example, where
+                    assert media == "text/plain" or isinstance(example, dict), where
+                    schema = {"components": document["components"], **content.get("schema", {})}
+                    validator = jsonschema_rs.validator_for(schema)
+                    assert validator.is_valid(example), f"{where}: {[str(e) for e in validator.iter_errors(example)]}"
+                    seen += 1
+    assert seen > 40
+
+
+async def test_the_lines_of_the_docs_example_are_taken(memory_client: Any) -> None:
+    document = (await memory_client.get("/openapi.json")).json()
+    bodies = document["paths"]["/events"]["post"]["requestBody"]["content"]
+    [example] = bodies["application/x-ndjson"]["examples"].values()
+    answer = await memory_client.post(
+        "/events", content=example["value"], headers={"content-type": "application/x-ndjson"}
+    )
+    assert (answer.status_code, answer.json()["submitted"]) == (202, 2)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "words"),
+    [
+        ("GET", "/history", "Nothing can be read until it is back"),
+        ("HEAD", "/history", None),
+        ("GET", "/incidents/e-1", "Nothing can be read until it is back"),
+        ("POST", "/event", "the same event_id is never counted twice"),
+        ("POST", "/events", "the same event_id is never counted twice"),
+        ("POST", "/resume", "It may or may not have been done"),
+    ],
+)
+async def test_what_to_do_while_the_store_is_away_depends_on_what_was_asked(
+    memory_client: Any, memory: Any, report: Any, method: str, path: str, words: str | None
+) -> None:
+    memory.store.away = True
+    body = {"json": [report()] if path == "/events" else report()} if path.startswith("/event") else {}
+    answer = await memory_client.request(method, path, **body)
+    assert answer.status_code == 503
+    if words is not None:
+        assert words in answer.json()["detail"]
+        assert ("event_id" in answer.json()["detail"]) == path.startswith("/event")
 
 
 async def test_every_example_of_the_docs_works(memory_client: Any, memory: Any, report: Any) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -77,11 +78,12 @@ class Protocol(RuleBasedStateMachine):
 
     def dump(self) -> dict[str, Any]:
         """Return everything in the store but the counters, which count requests."""
-        found = {}
-        for key in sorted(self.client.keys("*")):
-            if key not in (self.keys.single("totals").encode(), f"{PREFIX}:test-clock".encode()):
-                found[key.decode()] = self.client.dump(key)
-        return found
+        left_out = (self.keys.single("totals").encode(), f"{PREFIX}:test-clock".encode())
+        keys = [key for key in sorted(self.client.keys("*")) if key not in left_out]
+        pipeline = self.client.pipeline(transaction=False)
+        for key in keys:
+            pipeline.dump(key)
+        return {key.decode(): value for key, value in zip(keys, pipeline.execute(), strict=True)}
 
     def changes_nothing_if_stale(self, held: Held, call: Any) -> Any:
         event_id, fence = held
@@ -277,13 +279,14 @@ def text(value: Any) -> Any:
     return [text(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
+@pytest.mark.timeout(300)
 def test_the_scripts_do_what_the_protocol_says_in_any_order(store_url: str) -> None:
     with redis.Redis.from_url(store_url, db=9, protocol=2) as client:
         machine = type("Machine", (Protocol,), {"client": client})
         run_state_machine_as_test(
             machine,
             settings=settings(
-                max_examples=25,
+                max_examples=30,
                 stateful_step_count=40,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),

@@ -80,7 +80,7 @@ async def begun_and_died(store: Store, *, idempotent: bool) -> None:
     await store.enqueue("e1", event_to_json(event))
     [claimed] = await store.claim("gone", "n-1", 1)
     action = Action(name="act", kind=ActionKind.FREE_DISK_SPACE, effector="command", idempotent=idempotent)
-    begun = await StoredIncident(store, claimed, event, (9, 9)).begin("1", action)
+    begun = await StoredIncident(store, claimed, event).begin("1", action, (9, 9))
     assert begun.answer == "go"
 
 
@@ -213,7 +213,7 @@ async def test_an_answer_that_took_long_is_asked_for_again_before_acting(
 
     monkeypatch.setattr(store, "begin", slow)
     action = Action(name="act", kind=ActionKind.FREE_DISK_SPACE, effector="command")
-    assert (await StoredIncident(store, claimed, event, (9, 9)).begin("1", action)).answer == "go"
+    assert (await StoredIncident(store, claimed, event).begin("1", action, (9, 9))).answer == "go"
     assert len(asked) == 2
 
 
@@ -233,7 +233,7 @@ async def test_an_intention_is_taken_back_when_the_worker_stops_before_acting(
 
     monkeypatch.setattr(store, "begin", without_answer)
     action = Action(name="act", kind=ActionKind.FREE_DISK_SPACE, effector="command")
-    asking = asyncio.create_task(StoredIncident(store, claimed, event, (9, 9)).begin("1", action))
+    asking = asyncio.create_task(StoredIncident(store, claimed, event).begin("1", action, (9, 9)))
     await stored.wait()
     assert set(await store.journal("e1")) == {"1"}
     asking.cancel()
