@@ -10,7 +10,8 @@ from tests.chaos.ground import KINDS, Field, Ground
 
 EVENTS_IN_HAND = 4
 ROUNDS_AT_ONCE = 4
-EFFECT_SECONDS = 3.0
+EFFECT_SECONDS = 60.0
+"""Nobody waits for it: the one who has begun it is killed, the successor does not repeat it."""
 POLL_SECONDS = 0.02
 
 
