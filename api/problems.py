@@ -27,6 +27,7 @@ TITLES: dict[str, tuple[int, str]] = {
     "body-too-slow": (408, "The body did not arrive in time"),
     "too-large": (413, "Body too large"),
     "unsupported-media-type": (415, "Unsupported media type"),
+    "unknown-host": (421, "Not known by this name"),
     "invalid": (422, "Not understood"),
     "queue-full": (429, "The queue is full"),
     "internal": (500, "Internal error"),

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 import re2
+from pydantic_core import PydanticCustomError
 
 from agentic.argv import PLACEHOLDER, argv_problems, placeholder_problem
 from agentic.digest import Redactor
 from agentic.errors import ConfigError
 from agentic.planning import BUILT_IN_NAMES
+from agentic.report import check_name
 from agentic.types import ActionKind
 from settings.models import EffectorCall, Settings
 
@@ -35,10 +37,13 @@ def semantic_problems(settings: Settings) -> Iterator[Finding]:
             yield here, f"add `kind:` from the taxonomy{hint}; the name alone is not one"
         if name in BUILT_IN_NAMES:
             yield here, "is built in; choose another name"
-        for key in ("undo",):
-            other = getattr(action, key)
-            if other is not None and other not in names:
-                yield (*here, key), _no_such_action(other, names)
+        if action.undo == name:
+            yield (*here, "undo"), "an action cannot take itself back; name another one"
+        elif action.undo is not None and action.undo not in names:
+            yield (*here, "undo"), _no_such_action(action.undo, names)
+        for index, job_id in enumerate(action.jobs):
+            if problem := _id_problem(job_id):
+                yield (*here, "jobs", index), problem
         yield from _call_problems(settings, here, action)
         if action.verify:
             yield from _call_problems(settings, (*here, "verify"), action.verify)
@@ -47,20 +52,12 @@ def semantic_problems(settings: Settings) -> Iterator[Finding]:
     known = names | BUILT_IN_NAMES | kinds
     for category, plan in settings.playbooks.items():
         yield from _plan_problems(("playbooks", category.value), plan, known)
-    seen: set[str] = set()
-    for index, job in enumerate(settings.jobs):
-        here2 = ("jobs", index)
-        if job.id in seen:
-            yield (*here2, "id"), f"{job.id!r} is written twice; keep one"
-        seen.add(job.id)
-        for category, plan in job.playbooks.items():
-            yield from _plan_problems((*here2, "playbooks", category.value), plan, known)
-        if job.rerun:
-            yield from _call_problems(settings, (*here2, "rerun"), job.rerun)
-            if job.rerun.probe:
-                yield from _call_problems(settings, (*here2, "rerun", "probe"), job.rerun.probe)
-        if job.verify:
-            yield from _call_problems(settings, (*here2, "verify"), job.verify)
+    yield from _job_problems(settings, known)
+    if settings.api.public_url is not None:
+        try:
+            urlsplit(settings.api.public_url)
+        except ValueError as error:
+            yield ("api", "public_url"), f"is not an address: {error}"
     for index, host in enumerate(settings.http.allowed_hosts):
         if "*" in host:
             yield (
@@ -72,6 +69,25 @@ def semantic_problems(settings: Settings) -> Iterator[Finding]:
     for name in settings.effectors:
         if name in BUILT_IN_EFFECTORS:
             yield ("effectors", name), "is built in; choose another name"
+
+
+def _job_problems(settings: Settings, known: set[str]) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for index, job in enumerate(settings.jobs):
+        here2 = ("jobs", index)
+        if job.id in seen:
+            yield (*here2, "id"), f"{job.id!r} is written twice; keep one"
+        seen.add(job.id)
+        if job.id != "*" and (problem := _id_problem(job.id)):
+            yield (*here2, "id"), problem
+        for category, plan in job.playbooks.items():
+            yield from _plan_problems((*here2, "playbooks", category.value), plan, known)
+        if job.rerun:
+            yield from _call_problems(settings, (*here2, "rerun"), job.rerun)
+            if job.rerun.probe:
+                yield from _call_problems(settings, (*here2, "rerun", "probe"), job.rerun.probe)
+        if job.verify:
+            yield from _call_problems(settings, (*here2, "verify"), job.verify)
 
 
 def _addresses(settings: Settings) -> Iterator[Finding]:
@@ -118,6 +134,17 @@ def _patterns(settings: Settings) -> Iterator[Finding]:
                 why = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
                 said = f"{pattern!r} is not valid: {why} (RE2: no look-around, no back-references)"
                 yield ("actions", name, "params", param), said
+
+
+def _id_problem(job_id: str) -> str | None:
+    """Say why no event can ever have this job id, or why it does not mean what it seems to."""
+    try:
+        check_name(job_id)
+    except PydanticCustomError as error:
+        return f"no event can have the job id {job_id!r}: {error.message()}"
+    if "*" in job_id:
+        return f'{job_id!r} is no pattern; write each job id in full, or "*" under `jobs` for every other job'
+    return None
 
 
 def _plan_problems(here: Where, plan: list[str], known: set[str]) -> Iterator[Finding]:

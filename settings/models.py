@@ -51,7 +51,7 @@ def _true_or_false(value: object) -> str | None:
 
 
 Switch = Annotated[bool, BeforeValidator(_switch)]
-Seconds = Annotated[float, BeforeValidator(_not_a_number), Field(gt=0)]
+Seconds = Annotated[float, BeforeValidator(_not_a_number), Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, BeforeValidator(_not_a_number), Field(ge=1)]
 
 
@@ -78,6 +78,10 @@ class ApiSettings(Section):
     port: int = Field(8000, ge=0, le=65535, description="Port that `python main.py` listens on; 0 = any free one")
     public_url: str | None = Field(
         None, pattern=r"^https?://\S+$", description="Address people reach the API under; notifications link to it"
+    )
+    allowed_hosts: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,253}$")]] = Field(
+        default_factory=list,
+        description="Further names the service is called by; a request to any other name gets 421",
     )
     max_body_bytes: Count = Field(4 * 1024 * 1024, description="Larger request bodies get 413")
     max_log_bytes: Count = Field(1024 * 1024, description="Longer logs keep their head and tail; the cut is said")

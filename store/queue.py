@@ -18,6 +18,8 @@ from store.base import BLOCK_SECONDS, StoreBase, dumps, loads
 from store.calls import is_passing
 
 GATHER_LIMIT = 256
+CALL_LIMIT = 1000
+"""Most events in one call. A script cannot lay out some 8,000 values in one command, and would stop half way."""
 
 
 class Enqueued(StrEnum):
@@ -83,8 +85,10 @@ class QueueStore(StoreBase):
 
     async def enqueue_many(self, items: Sequence[tuple[str, bytes]]) -> list[Enqueued]:
         """Put several events on the queue, in order; raises StoreUnavailable, and then all may be sent again."""
-        flat = [part for item in items for part in item]
-        answers = await self._ask("enqueue", self.limits.max_waiting, secrets.token_hex(8), *flat)
+        answers: list[bytes] = []
+        for start in range(0, len(items), CALL_LIMIT):
+            flat = [part for item in items[start : start + CALL_LIMIT] for part in item]
+            answers += await self._ask("enqueue", self.limits.max_waiting, secrets.token_hex(8), *flat)
         return [Enqueued(answer.decode()) for answer in answers]
 
     async def retry_after_seconds(self) -> int:
@@ -108,6 +112,7 @@ class QueueStore(StoreBase):
         the incidents were lost by two workers before.
         """
         longest = self.limits.max_payload_bytes
+        most = min(most, CALL_LIMIT)
         answer = await self._calls("claim", worker, nonce, self.limits.lease_ms, most, suspects, longest)
         fence = answer[0].decode()
         return [_claimed(incident, fence) for incident in answer[1:]]

@@ -26,13 +26,14 @@ from agentic.argv import (
 from agentic.contracts import EffectRequest
 from agentic.errors import AutoRemedyError, ConfigError
 from agentic.types import Action, Event, Job
+from agentic.unseen import CONTROLS, SURROGATES
 
 FIELD_PATTERN = re.compile(r"[A-Za-z0-9._:@][A-Za-z0-9._:@/-]{0,127}")
 FIELD_RULE = (
     "letters, digits and ._:@/- are allowed, at most 128 of them, no '-' or '/' first and no '.' or '..' folder"
 )
 PARAM_MAX = 1024
-UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+UNFIT = re.compile(f"[{CONTROLS}{SURROGATES}]")
 KNOWN = re.compile(r"\{(event_id|job_id|run_id|host|param\.[^{}]+)\}")
 END_OF_OPTIONS = "--"
 

@@ -6,7 +6,8 @@
 local most, remember, most_dead = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local now, answers, ending, seen = now_ms(), {}, {}, {}
 -- What was worked out on the way goes with the end; what tells a repeated call apart stays.
-local KEPT = {'received_ms', 'deliveries', 'nonce', 'owner', 'claimed_ms', 'verdict', 'decided_hash', 'decided_by'}
+local KEPT = {'received_ms', 'deliveries', 'nonce', 'owner', 'claimed_ms', 'verdict', 'decided_hash', 'decided_by',
+              'replay'}
 for i = 4, #ARGV, 4 do
   local id, mine, status, category, reported, signature, job =
     ARGV[i]:match('^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (.*)$')

@@ -154,6 +154,18 @@ async def test_feedback_on_an_unknown_event_is_a_404(client: Any) -> None:
     assert (await client.post("/feedback", json=FEEDBACK)).status_code == 404
 
 
+async def test_what_does_not_show_is_taken_out_of_a_comment(memory_client: Any, memory: Any, report: Any) -> None:
+    await memory_client.post("/event", json=report(event_id="e1"))
+    await memory.settle("e1", category="disk_full")
+    comment = "see\x1b[2J\x00 this\u202e\u2028:\r\n\tit was \x9bthe vacuum\ufeff"
+    answer = await memory_client.post("/feedback", json={**FEEDBACK, "comment": comment})
+    assert answer.status_code == 201
+    [note] = (await memory_client.get("/history/e1")).json()["feedback"]
+    assert note["comment"] == "see[2J this:\n\tit was the vacuum"
+    for odd in ("\x9b31m", "a\u202eb", "a\u2028b", "a\x00"):
+        assert (await memory_client.post("/feedback", json={**FEEDBACK, "user": odd})).status_code == 422
+
+
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -289,6 +290,44 @@ async def test_an_unexpected_error_tells_nothing_of_the_inside(memory_client: An
     assert "hunter2" not in answer.text and "secret" not in answer.text and "RuntimeError" not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8000", 200),
+        ("10.1.2.3", 200),
+        ("[::1]:8000", 200),
+        ("[fe80::1%25eth0]", 200),
+        ("localhost:1234", 200),
+        ("LOCALHOST.", 200),
+        (f"{platform.node()}:8000", 200),
+        ("remedy.example.org", 200),
+        ("autoremedy.test:80", 200),
+        ("evil.example", 421),
+        ("evil.example:8000", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("localhost.evil.example", 421),
+        ("[evil.example]", 421),
+        ("user@localhost", 421),
+        ("0x7f.1", 421),
+        ("api", 421),
+    ],
+)
+async def test_a_name_that_is_not_ours_gets_no_answer(memory_client: Any, memory: Any, host: str, status: int) -> None:
+    for method, path in (("GET", "/healthz"), ("GET", "/history"), ("POST", "/pause")):
+        answer = await memory_client.request(method, path, headers={"host": host})
+        assert answer.status_code == status, path
+    assert (memory.store.paused is not None) == (status == 200)
+    if status == 421:
+        problem = answer.json()
+        assert problem["type"] == "urn:autoremedy:problem:unknown-host"
+        assert "api.allowed_hosts" in problem["detail"]
+
+
+async def test_a_foreign_page_is_kept_out_under_our_own_name_too(memory_client: Any) -> None:
+    headers = {"host": "localhost:8000", "origin": "http://evil.example"}
+    assert (await memory_client.post("/pause", headers=headers)).status_code == 403
+
+
 def test_a_sender_that_stops_in_the_middle_gets_408_and_holds_nothing(
     served: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,12 +337,12 @@ def test_a_sender_that_stops_in_the_middle_gets_408_and_holds_nothing(
     url = httpx.URL(served)
     with socket.create_connection((url.host, url.port or 0), timeout=5) as sending:
         sending.sendall(
-            b"POST /event HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+            b"POST /event HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
         )
         assert sending.recv(1000).startswith(b"HTTP/1.1 408")
     with socket.create_connection((url.host, url.port or 0), timeout=5) as leaving:
         leaving.sendall(
-            b"POST /event HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+            b"POST /event HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
         )
     assert httpx.get(f"{served}/healthz").status_code == 200
 
@@ -377,7 +416,7 @@ async def test_the_service_starts_before_its_store_and_finds_it_later(
     app = create_app(Settings(), memory.store)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             assert (await client.get("/readyz")).status_code == 503
             memory.store.away = False
             await asyncio.sleep(0.1)

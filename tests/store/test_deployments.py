@@ -121,7 +121,7 @@ async def test_sentinel_leads_to_the_master_also_after_a_failover(tmp_path: Path
 
 
 async def _until(true: Any) -> None:
-    ends = time.monotonic() + 15
+    ends = time.monotonic() + 30
     while not await asyncio.to_thread(true):
         assert time.monotonic() < ends
         await asyncio.sleep(0.1)
@@ -185,5 +185,5 @@ async def test_an_effect_waits_until_a_replica_has_its_intention(tmp_path: Path)
         await asyncio.sleep(0.7)
         assert not beginning.done()
         replica.signal(signal.SIGCONT)
-        assert (await asyncio.wait_for(beginning, 10))[0] == "go"
+        assert (await asyncio.wait_for(beginning, 30))[0] == "go"
         await store.close()

@@ -285,3 +285,15 @@ async def test_questions_asked_together_are_answered_each_with_its_own(store: St
         ("ana", 0, 2),
         ("ana", 2, 2),
     ]
+
+
+async def test_very_many_at_once_go_in_and_come_out_whole(store_url: str, prefix: str) -> None:
+    store = Store(store_url, prefix=prefix, limits=Limits(lease_seconds=30))
+    await store.open()
+    ids = [f"e{n}" for n in range(9000)]
+    assert set(await store.enqueue_many([(event_id, payload(event_id)) for event_id in ids])) == {Enqueued.QUEUED}
+    found: list[str] = []
+    for number in range(1, 20):
+        found += [claimed.event_id for claimed in await store.claim("w1", f"n-{number}", 9000)]
+    assert found == ids
+    await store.close()
