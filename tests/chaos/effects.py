@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
+from typing import cast
 from urllib.parse import unquote
 
 
@@ -41,6 +42,7 @@ class Effects:
         self.keys: dict[str, set[str]] = {}
         """`EVENT/STEP` to the idempotency keys it was ordered with."""
         self.looks_needed = 2
+        self._serving: set[asyncio.Task[None]] = set()
         self.under_way: set[str] = set()
         self.struck: set[str] = set()
         self.port = 0
@@ -51,9 +53,12 @@ class Effects:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Listen no more."""
+        """Listen no more, and drop what is under way."""
         assert self._server is not None
         self._server.close()
+        for task in list(self._serving):
+            task.cancel()
+        await asyncio.gather(*self._serving)
 
     def take(self, seconds: Callable[[], float]) -> None:
         """Take so long for each effect."""
@@ -68,6 +73,8 @@ class Effects:
         return {key.partition("/")[2]: n for key, n in self.done.items() if key.startswith(f"{event_id}/")}
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        self._serving.add(task)
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").splitlines()
             status = await self._answer(unquote(head[0].split()[1]), head[1:])
@@ -76,7 +83,10 @@ class Effects:
                 await writer.drain()
         except (OSError, asyncio.IncompleteReadError):
             pass  # whoever asked was killed
+        except asyncio.CancelledError:
+            return  # the target itself stops
         finally:
+            self._serving.discard(task)
             writer.close()
 
     async def _answer(self, path: str, headers: list[str]) -> int | None:

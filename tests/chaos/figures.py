@@ -10,8 +10,10 @@ from tests.chaos.ground import KINDS, Field, Ground
 
 EVENTS_IN_HAND = 4
 ROUNDS_AT_ONCE = 4
-EFFECT_SECONDS = 3.0
+EFFECT_SECONDS = 60.0
+"""Nobody waits for it: the one who has begun it is killed, the successor does not repeat it."""
 POLL_SECONDS = 0.02
+PATIENCE_SECONDS = 30.0
 
 
 async def takeover_seconds(ground: Ground, rounds: int) -> list[float]:
@@ -38,6 +40,9 @@ async def _takeover(place: Field) -> list[float]:
     await successor.begun()
     killed_at = time.time()
     await victim.kill()
+    in_hand = {event_id: (await place.incident(event_id)).get("owner") for event_id in ids}
+    # On a machine that stands still for a second a lease ends without anybody's death; that is not what is measured.
+    ids = [event_id for event_id in ids if in_hand[event_id] == "victim" and not await place.has_record(event_id)]
     taken = [await _claimed_at(place, event_id, "successor") - killed_at for event_id in ids]
     for event_id in ids:
         await place.record(event_id)
@@ -46,12 +51,13 @@ async def _takeover(place: Field) -> list[float]:
 
 
 async def _claimed_at(place: Field, event_id: str, owner: str) -> float:
-    async with asyncio.timeout(20):
-        while True:
-            incident = await place.incident(event_id)
-            if incident.get("owner") == owner:
-                return int(incident["claimed_ms"]) / 1000
-            await asyncio.sleep(POLL_SECONDS)
+    ends = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        incident = await place.incident(event_id)
+        if incident.get("owner") == owner:
+            return int(incident["claimed_ms"]) / 1000
+        assert time.monotonic() < ends, f"{owner} has not taken {event_id}: {incident}"
+        await asyncio.sleep(POLL_SECONDS)
 
 
 async def seconds_after_the_store(ground: Ground, rounds: int, seed: int = 0) -> list[float]:

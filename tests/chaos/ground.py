@@ -162,6 +162,10 @@ class Field:
                     return found[0]
                 await asyncio.sleep(0.03)
 
+    async def has_record(self, event_id: str) -> bool:
+        """Say whether an event has its record."""
+        return any(record["event_id"] == event_id for record in await self.records())
+
     async def incident(self, event_id: str) -> dict[str, str]:
         """Return the live state of an event's handling."""
         return await self._hash(self.keys.of("incident", event_id))

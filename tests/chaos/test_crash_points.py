@@ -150,7 +150,7 @@ async def test_point_05_a_dead_workers_claim_arrives_late_and_costs_only_a_lease
 
 async def test_point_06_a_worker_dies_during_diagnosis_and_the_next_one_diagnoses_again(ground: Ground) -> None:
     (ground.folder / "mortal.py").write_text(MORTAL)
-    settings = {"reasoning": [{"use": "mortal:Mortal"}, {"use": "rules"}]}
+    settings: dict[str, Any] = {"reasoning": [{"use": "mortal:Mortal"}, {"use": "rules"}]}
     async with ground.field() as place:
         await place.report(ONCE, "e1")
         async with crew_of(place, 1, **settings) as crew:
