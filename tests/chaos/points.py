@@ -75,6 +75,11 @@ def nth(number: int, fault: Fault) -> Plan:
     return lambda at, name: fault if at == number else None
 
 
+def nowhere(at: int, name: str) -> Fault | None:
+    """Strike nowhere."""
+    return None
+
+
 def first(script: str, fault: Fault, occurrence: int = 1) -> Plan:
     """Strike at a script's n-th call."""
     met = 0
@@ -177,7 +182,7 @@ async def visit(
 ) -> Visit:
     """Take one event through one fault; the result says what was not as promised."""
     async with ground.field() as place:
-        return await _visit(place, kind, fault, plan or (lambda at, name: None), at, how)
+        return await _visit(place, kind, fault, plan or nowhere, at, how)
 
 
 async def _visit(place: Field, kind: Kind, fault: AnyFault | None, plan: Plan, at: int, how: How) -> Visit:
@@ -194,6 +199,7 @@ async def _visit(place: Field, kind: Kind, fault: AnyFault | None, plan: Plan, a
             record = await place.record(event_id)
         except TimeoutError:
             record, problems = {}, ["no record in time"]
+        proxy.plan = nowhere  # what would be struck from now on is the farewell
         if proxy.struck.is_set():
             await proxy.over.wait()
             await asyncio.sleep(0.2)  # what was held back or stopped may still come
