@@ -2,7 +2,7 @@
 # Needs only make and any Python from 3.11 on; everything else goes into .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench lock clean
+.PHONY: help install run test chaos check bench lock clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -22,6 +22,9 @@ run: $(VENV)/.runtime ## API, worker and fault lab in one process on http://127.
 
 test: $(VENV)/.dev ## run the tests (ARGS="-k name -x" is handed to pytest)
 	$(PY) -m pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
+
+chaos: $(VENV)/.dev ## every crash point, the whole random run and 20 seeds of a fifth, half an hour (ARGS="sweep --seed 7")
+	$(PY) -m tests.chaos.run $(ARGS)
 
 check: $(VENV)/.dev ## lint, formatting and types
 	$(PY) -m ruff check .

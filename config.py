@@ -45,15 +45,17 @@ def load_settings(
     environ = os.environ if environ is None else environ
     file = Path(path or environ.get("AUTOREMEDY_CONFIG") or "config.yaml")
     named = bool(path or environ.get("AUTOREMEDY_CONFIG"))
+    text: str | None
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         if named:
             raise ConfigError(f"{file}: no such file; AUTOREMEDY_CONFIG or --config names it") from None
-        text = ""
+        text = None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: cannot be read: {error}") from error
-    source = read_yaml(text, file.name if file.parent == Path() else str(file), environ)
+    source = read_yaml(text or "", file.name if file.parent == Path() else str(file), environ)
+    source.written = text is not None
     put_environment(source, environ, ENV_PREFIX, ENV_NOT_SETTINGS, SHORT_NAMES)
     _add(source.data, also or {})
     settings = validated(source)
@@ -62,8 +64,7 @@ def load_settings(
             source.complain(where, message)
     if source.problems or settings is None:
         raise ConfigError("\n".join(source.problems))
-    settings.__dict__["_base_dir"] = str(file.resolve().parent)
-    return settings
+    return settings.read_from(source, file.resolve().parent)
 
 
 def _add(data: dict[str, Any], also: Mapping[str, Any]) -> None:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 from agentic.contracts import Deferred, Effector, EffectRequest, Entry, Incident, Usage
+from agentic.effecting import preview
 from agentic.effectors.placeholders import param_values
 from agentic.effects import Effects
-from agentic.guard import GuardInput, rule
+from agentic.guard import GuardInput, by_feedback, rule
 from agentic.planning import RERUN_KINDS, TELLING_KINDS
+from agentic.registry import call
 from agentic.types import (
     Action,
     ActionKind,
+    Category,
     Decision,
+    Event,
     Job,
     LogDigest,
     Mode,
@@ -48,6 +52,17 @@ class ActingLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Untaught:
+    """What the rules alone would have led to, had nobody given feedback."""
+
+    category: Category
+    plan: tuple[Action, ...]
+
+
+Unteach = Callable[[Event, LogDigest, Job], Untaught | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Acted:
     """What became of a plan."""
 
@@ -67,6 +82,8 @@ class Course:
     digest: LogDigest
     decision: Decision
     outcomes: list[Outcome]
+    taught: frozenset[str] = frozenset()
+    """Names of the actions that only feedback leads to."""
     verification: Verification | None = None
     broken: bool = False
     """A remedy did not happen, so that a rerun right after it would fail again."""
@@ -85,10 +102,17 @@ class Course:
 class Actor:
     """Carries out plans."""
 
-    def __init__(self, effectors: Mapping[str, Effector], declared: Mapping[str, Action], limits: ActingLimits) -> None:
+    def __init__(
+        self,
+        effectors: Mapping[str, Effector],
+        declared: Mapping[str, Action],
+        limits: ActingLimits,
+        unteach: Unteach | None = None,
+    ) -> None:
         self._effectors = effectors
         self._declared = declared
         self._limits = limits
+        self._unteach = unteach
         self._verifier = Verifier(effectors)
         self._effects = Effects(effectors, self._verifier)
 
@@ -105,6 +129,7 @@ class Actor:
         course = Course(incident, job, digest, decision, [])
         if "steps" in incident.progress:
             course.journal = await incident.journal()
+        course.taught = await self._taught(course, actions)
         plan = await self._rule(course, actions, judged_wrong)
         if any(step.decision is Verdict.AUTO and step.kind not in TELLING_KINDS for step in plan):
             # Whoever goes on must find the same steps under the same numbers, whatever the settings say by then.
@@ -117,6 +142,21 @@ class Actor:
                 return waits
         status, reason = conclude(job.mode, plan, course)
         return Acted(plan, tuple(course.outcomes), course.verification, status, reason)
+
+    async def _taught(self, course: Course, actions: Sequence[Action]) -> frozenset[str]:
+        """Return the actions that only feedback leads to: the rules alone would not have, or not in this order."""
+        found = course.decision.diagnosis
+        remedies = [action for action in actions if action.kind not in TELLING_KINDS]
+        if not remedies or not by_feedback(found.source):
+            return frozenset()
+        same = 0
+        if self._unteach is not None:
+            untaught = await call(self._unteach, course.incident.event, course.digest, course.job)
+            if untaught is not None and untaught.category is found.category:
+                own = [action for action in untaught.plan if action.kind not in TELLING_KINDS]
+                while same < min(len(own), len(remedies)) and own[same] == remedies[same]:
+                    same += 1
+        return frozenset(action.name for action in remedies[same:])
 
     async def _rule(self, course: Course, actions: Sequence[Action], judged: Mapping[str, str]) -> tuple[Step, ...]:
         """Rule on every action; what was begun already keeps the ruling it was begun under.
@@ -152,6 +192,7 @@ class Actor:
                 reruns=(event.attempt or 1) - 1 if event.lineage else 0,
                 max_reruns=self._limits.reruns_per_failure,
                 paused_by=usage.paused_by,
+                taught=action.name in course.taught,
                 judged_wrong=judged.get(action.name),
             )
         )
@@ -173,13 +214,7 @@ class Actor:
 
     def _preview(self, course: Course, action: Action, step: str) -> str | None:
         effector = self._effectors.get(action.effector or "")
-        if effector is None:
-            return None
-        try:
-            return effector.preview(self._request(course, action, step))
-        except Exception:  # a guest's preview must not take the incident with it
-            log.exception("effector.preview_failed", effector=action.effector)
-            return None
+        return None if effector is None else preview(effector, self._request(course, action, step))
 
     def _request(self, course: Course, action: Action, step: str, attempt: int = 1) -> EffectRequest:
         event = course.incident.event

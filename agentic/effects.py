@@ -9,8 +9,7 @@ from collections.abc import Mapping
 import structlog
 
 from agentic.contracts import Begin, BeginAnswer, Deferred, Effector, EffectRequest, EffectResult, Incident
-from agentic.errors import EffectorError
-from agentic.registry import call
+from agentic.effecting import execute
 from agentic.types import Action, Outcome, OutcomeStatus, Step, utc_now
 from agentic.verification import Verifier
 
@@ -68,15 +67,7 @@ class Effects:
         effector = self._effectors.get(request.action.effector or "")
         if effector is None:
             return EffectResult.failed(f"no effector is called {request.action.effector!r}"), True
-        try:
-            result: EffectResult = await call(effector.execute, request)
-        except EffectorError as error:
-            kind = EffectResult.failed if error.never_sent else EffectResult.unknown
-            return kind(str(error)), error.never_sent
-        except Exception as error:
-            log.exception("effector.crashed", effector=request.action.effector)
-            return EffectResult.unknown(f"the effector broke: {type(error).__name__}: {error}"[:500]), False
-        return result, False
+        return await execute(effector, request)
 
     async def _not_yet(self, incident: Incident, action: Action, label: str) -> Deferred | None:
         """Put an effect without an answer aside, to be repeated or looked for; None when neither is allowed."""

@@ -10,7 +10,9 @@ AutoRemedyError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class AutoRemedyError(Exception):
@@ -34,8 +36,22 @@ class InvalidEvent(AutoRemedyError):
         self.problems = problems
 
 
+class Fault(NamedTuple):
+    """One mistake in the settings: the path of the setting, and what to write."""
+
+    path: tuple[str | int, ...]
+    message: str
+
+
 class ConfigError(AutoRemedyError):
-    """A setting is missing or wrong; the message says where and what to write."""
+    """A setting is missing or wrong; the message says where and what to write.
+
+    `faults` has the same for whoever knows the file: each mistake with the path of its setting.
+    """
+
+    def __init__(self, message: str, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults)
 
 
 class PluginError(AutoRemedyError):

@@ -42,6 +42,8 @@ class GuardInput:
     """A maintenance window is open."""
     recovered: bool = False
     """The job has succeeded since the failure."""
+    taught: bool = False
+    """Only feedback leads to this action here: without it, the rules would have led to something else."""
     judged_wrong: str | None = None
     """Who said on which incident that this action was wrong for a failure with this signature."""
     plan_failures: int = 0
@@ -81,6 +83,11 @@ def is_rerun(action: Action) -> bool:
 def by_model(source: str) -> bool:
     """Say whether the diagnosis is neither from a rule nor from an earlier incident."""
     return not source.startswith(("rule:", "precedent:"))
+
+
+def by_feedback(source: str) -> bool:
+    """Say whether the diagnosis rests on what somebody said of an earlier incident."""
+    return source.startswith("precedent:")
 
 
 def _refuse(reason: str) -> Ruling:
@@ -159,6 +166,13 @@ def _people_are_right(case: GuardInput) -> Ruling | None:
     return None
 
 
+def _what_was_taught_asks(case: GuardInput) -> Ruling | None:
+    """Anybody can give feedback: it may hold actions back, and can set none free."""
+    if case.taught:
+        return _ask("Only feedback on an earlier incident leads here, so a person decides.")
+    return None
+
+
 def _what_may_have_happened_is_not_repeated(case: GuardInput) -> Ruling | None:
     if case.effect_unknown and not case.action.idempotent:
         return _ask("An earlier try may or may not have happened, and the action is not marked idempotent; look first.")
@@ -225,6 +239,7 @@ _RULES: tuple[Callable[[GuardInput], Ruling | None], ...] = (
     _pause_stops_acting,
     _modes_that_ask,
     _people_are_right,
+    _what_was_taught_asks,
     _what_may_have_happened_is_not_repeated,
     _risky_actions_ask,
     _reruns_need_the_jobs_word,

@@ -15,9 +15,11 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 import jiter
+import re2
 from pydantic import ValidationError
 from pydantic_core import to_json
 
+from agentic.digest.secrets import PASSWORD_NAME, TOKEN_NAME
 from agentic.errors import InvalidEvent, Problem
 from agentic.report import Report, pointer_part
 from agentic.types import Event
@@ -33,12 +35,21 @@ __all__ = [
     "parse_events",
     "parse_json",
     "problems_of",
+    "redacted",
 ]
 
 STAND_INS = ("log", "message", "description", "error")
 """Entries of `details` that speak for a missing log, in the order in which they are read."""
+REDACTED_TEXTS = ("event_type", "run_id", "command", "host", "source")
+"""Besides log, details and labels; the ids that other things are found by stay as they are."""
 MAX_DETAIL_CHARS = 16 * 1024
 MAX_DETAILS_BYTES = 256 * 1024
+MAX_DETAILS_DEPTH = 32
+"""How deep lists and objects may lie in each other; JSON readers, ours among them, give up at some depth."""
+SHORTEST_NUMBER = 4
+"""Digits from which a number below a name such as `password` is taken for one; an exit code is not."""
+LONGEST_SECRET_NAME = 80
+SECRET_NAME = re2.compile(rf"{PASSWORD_NAME}|{TOKEN_NAME}|(?i)authorization|(?:set_)?cookie")
 MAX_PROBLEMS = 50
 MAX_MESSAGE = 300
 
@@ -199,13 +210,14 @@ def _event(value: Any, size: int, limits: Limits, redactor: Redactor | None, now
     log = report.log or _stand_in(details)
     problems: list[Problem] = []
     details = {key: _tidy(item, key, report, problems) for key, item in details.items()}
-    labels, command = report.labels, report.command
+    labels = report.labels
+    texts = {name: getattr(report, name) for name in REDACTED_TEXTS}
     if redactor is not None:
         # Before the cut: half of a key would no longer look like one.
         log = redactor.lines(log)
-        details = redactor.value(details) if details else details
-        labels = redactor.value(labels) if labels else labels
-        command = redactor.text(command) if command else command
+        details = redacted(details, redactor) if details else details
+        labels = redacted(labels, redactor) if labels else labels
+        texts = {name: redactor.text(text) if text else text for name, text in texts.items()}
     if size > MAX_DETAILS_BYTES and len(to_json(details)) > MAX_DETAILS_BYTES:
         problems.append(Problem("/details", f"more than {MAX_DETAILS_BYTES} bytes as JSON", "too_large"))
     if problems:
@@ -214,15 +226,15 @@ def _event(value: Any, size: int, limits: Limits, redactor: Redactor | None, now
         event_id=report.event_id or new_event_id(now),
         job_id=report.job_id,
         status=report.status,
-        event_type=report.event_type or "job_issue",
+        event_type=texts["event_type"] or "job_issue",
         log=cap_log(log, limits.max_log_bytes),
         details=details,
-        run_id=report.run_id,
+        run_id=texts["run_id"],
         attempt=report.attempt,
         exit_code=report.exit_code,
-        command=command,
-        host=report.host,
-        source=report.source,
+        command=texts["command"],
+        host=texts["host"],
+        source=texts["source"],
         labels=labels,
         started_at=report.started_at,
         finished_at=report.finished_at,
@@ -266,17 +278,54 @@ def _tidy(value: Any, key: str, report: Report, problems: list[Problem]) -> Any:
     return _tidy_value(value, below, problems)
 
 
-def _tidy_value(value: Any, pointer: str, problems: list[Problem]) -> Any:
-    """Return JSON data with texts of bounded length; numbers beyond a float's range are problems."""
+def _tidy_value(value: Any, pointer: str, problems: list[Problem], depth: int = 1) -> Any:
+    """Return JSON data with texts of bounded length; what lies too deep or beyond a float's range is a problem."""
     if isinstance(value, str):
         return value if len(value) <= MAX_DETAIL_CHARS else _cut_text(value)
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
         problems.append(Problem(pointer, "a number beyond the range of numbers", "out_of_range"))
+    if isinstance(value, (dict, list)) and depth == MAX_DETAILS_DEPTH:
+        problems.append(Problem(pointer, f"nested too deeply; at most {MAX_DETAILS_DEPTH} levels", "too_deep"))
+        return None
     if isinstance(value, dict):
-        return {k: _tidy_value(v, f"{pointer}/{pointer_part(k)}", problems) for k, v in value.items()}
+        return {k: _tidy_value(v, f"{pointer}/{pointer_part(k)}", problems, depth + 1) for k, v in value.items()}
     if isinstance(value, list):
-        return [_tidy_value(v, f"{pointer}/{index}", problems) for index, v in enumerate(value)]
+        return [_tidy_value(v, f"{pointer}/{index}", problems, depth + 1) for index, v in enumerate(value)]
     return value
+
+
+def redacted(value: Any, redactor: Redactor) -> Any:
+    """Return JSON data without its secrets, those below a name such as `passwords` included."""
+    return redactor.value(_without_named_secrets(value, redactor))
+
+
+def _without_named_secrets(value: Any, redactor: Redactor, name: str = "") -> Any:
+    """Hide what the redactor would not, as the name is too far away or the value no text.
+
+    `name` is the nearest name above that makes a secret of what is below: lists, objects and numbers, too.
+    """
+    if isinstance(value, dict):
+        return {k: _without_named_secrets(v, redactor, _secret_name(k, v) or name) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_without_named_secrets(item, redactor, name) for item in value]
+    if not name or isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return value
+    text = str(value)
+    if text != value and len(text) < SHORTEST_NUMBER:
+        return value
+    [hidden] = redactor.value({name: text}).values()
+    return value if hidden == text else hidden
+
+
+def _secret_name(name: str, value: Any) -> str:
+    """Return the name, or the singular of it, that makes a secret of a text; nothing for any other name."""
+    if len(name) > LONGEST_SECRET_NAME:
+        return ""
+    plain = name.replace("-", "_")
+    if SECRET_NAME.fullmatch(plain):
+        return name
+    counts = isinstance(value, (int, float))  # `max_tokens: 4096` says how many there may be
+    return name[:-1] if not counts and name.endswith("s") and SECRET_NAME.fullmatch(plain[:-1]) else ""
 
 
 def _cut_text(text: str) -> str:

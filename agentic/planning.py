@@ -87,6 +87,9 @@ class Planner:
                 plan.setdefault(action.name, action)
         if not plan:
             plan[ESCALATE.name] = ESCALATE
+        taught = decision.diagnosis.source.startswith("precedent:")
+        if taught and not any(action.kind in TELLING_KINDS - {ActionKind.NO_OP} for action in plan.values()):
+            plan[NOTIFY.name] = NOTIFY  # feedback, which anybody can give, must not lead where nobody is told
         return tuple(plan.values())
 
     def _find(self, name: str, job: Job) -> Action | None:

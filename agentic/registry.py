@@ -226,12 +226,24 @@ def _converted(found: type, use: str, options: dict[str, Any]) -> dict[str, Any]
 async def call(method: Callable[..., Any], *args: Any) -> Any:
     """Call a part's method: a coroutine is awaited, a plain function runs in a thread of its own.
 
-    Cancelling stops waiting for a plain function; the thread itself cannot be stopped.
+    Cancelling stops waiting for a plain function; the thread itself cannot be stopped. A part that wants to end
+    the program (`sys.exit`) is a part that failed: RuntimeError.
     """
-    if inspect.iscoroutinefunction(method):
-        return await method(*args)
-    result = await _in_thread(method, *args)
-    return await result if inspect.isawaitable(result) else result
+    try:
+        result = method(*args) if inspect.iscoroutinefunction(method) else await _in_thread(method, *args)
+        return await result if inspect.isawaitable(result) else result
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise _as_failure(error) from error  # nobody cancelled us: the part raised it
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise _as_failure(error) from error
+
+
+def _as_failure(error: BaseException) -> Exception:
+    """Return what a part raised as something that ends nothing but the call."""
+    return error if isinstance(error, Exception) else RuntimeError(f"{type(error).__name__}: {error}")
 
 
 async def _in_thread(function: Callable[..., Any], *args: Any) -> Any:
@@ -259,7 +271,7 @@ async def _in_thread(function: Callable[..., Any], *args: Any) -> Any:
         except StopIteration as stop:  # a future cannot carry this one
             error = RuntimeError(f"StopIteration: {stop}")
         except BaseException as raised:  # noqa: BLE001 - handed on to whoever awaits
-            error = raised
+            error = _as_failure(raised)
         with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile; nobody waits any more
             loop.call_soon_threadsafe(settle, result, error)
 

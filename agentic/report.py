@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchem
 from pydantic_core import PydanticCustomError
 
 from agentic.types import EventStatus
+from agentic.unseen import CONTROLS_BUT_WHITE_SPACE, INVISIBLE
 
 T = TypeVar("T")
 
@@ -37,13 +38,11 @@ MAX_LABEL_VALUE = 1024
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
-# Control characters, line separators, and the marks that make text read other than it is written.
-_UNSEEN = r"\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff"
-_UNSEEN_CHARACTER = re.compile(f"[{_UNSEEN}]")
-_UNSEEN_IN_COMMAND = re.compile(r"[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]")
+_UNSEEN_CHARACTER = re.compile(f"[{INVISIBLE}]")
+_UNSEEN_IN_COMMAND = re.compile(f"[{CONTROLS_BUT_WHITE_SPACE}]")
 _EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,12})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
-NAME_PATTERN = f"^[^{_UNSEEN}]*[^{_UNSEEN}\\s][^{_UNSEEN}]*$"
+NAME_PATTERN = f"^[^{INVISIBLE}]*[^{INVISIBLE}\\s][^{INVISIBLE}]*$"
 
 
 def pointer_part(name: str) -> str:
@@ -301,8 +300,8 @@ class Report(BaseModel):
         _schema(
             "What ran: a command line, or a list of arguments",
             anyOf=[
-                {"type": "string", "pattern": "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$"},
-                {"type": "array", "items": {"type": "string", "pattern": f"^[^{_UNSEEN}]*$"}, "minItems": 1},
+                {"type": "string", "pattern": f"^[^{CONTROLS_BUT_WHITE_SPACE}]*$"},
+                {"type": "array", "items": {"type": "string", "pattern": f"^[^{INVISIBLE}]*$"}, "minItems": 1},
                 {"type": "null"},
             ],
         ),
@@ -316,10 +315,10 @@ class Report(BaseModel):
             "Names and values of your own; numbers become strings",
             type=["object", "null"],
             maxProperties=MAX_LABELS,
-            propertyNames={"minLength": 1, "maxLength": MAX_NAME, "pattern": f"^[^{_UNSEEN}]+$"},
+            propertyNames={"minLength": 1, "maxLength": MAX_NAME, "pattern": f"^[^{INVISIBLE}]+$"},
             additionalProperties={
                 "anyOf": [
-                    {"type": "string", "maxLength": MAX_LABEL_VALUE, "pattern": f"^[^{_UNSEEN}]*$"},
+                    {"type": "string", "maxLength": MAX_LABEL_VALUE, "pattern": f"^[^{INVISIBLE}]*$"},
                     {"type": "number"},
                 ]
             },

@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agentic.contracts import Deferred, Effector, EffectRequest, Incident
-from agentic.errors import EffectorError
+from agentic.effecting import execute, preview
 from agentic.planning import RERUN_KINDS
-from agentic.registry import call
 from agentic.types import (
     Action,
     ActionKind,
@@ -68,11 +67,8 @@ class Verifier:
         key = f"{incident.event.event_id}:{step}:check"
         request = EffectRequest(action=action, event=incident.event, job=job, step=f"{step}.check", key=key)
         effector = self._effectors[check.effector]
-        try:
-            result = await call(effector.execute, request)
-        except EffectorError as error:
-            return False, str(error)
-        return result.status is OutcomeStatus.DONE, result.detail or effector.preview(request)
+        result, _ = await execute(effector, request)
+        return result.status is OutcomeStatus.DONE, result.detail or preview(effector, request) or check.effector
 
     async def _await_success(self, incident: Incident, step: str) -> Verification | Deferred:
         since = incident.progress.get("verify", {}).get(step, {}).get("since")

@@ -20,13 +20,15 @@ log = structlog.get_logger()
 PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
 MOST_PENDING = 1000
+LOOK_AT_ONCE = 50
+"""Pending events whose record is asked for in one round; those without one go to the end of the line."""
 
 
 class SensorRunner:
     """Asks one sensor for events, queues them, and tells it when each has its record."""
 
     def __init__(self, name: str, sensor: Sensor, store: Store, read: Callable[[Mapping[str, Any]], Event]) -> None:
-        self._name = name
+        self.name = name
         self._sensor = sensor
         self._store = store
         self._read = read
@@ -41,7 +43,7 @@ class SensorRunner:
                 failures = 0
             except Exception:
                 failures += 1
-                log.exception("sensor.failed", sensor=self._name)
+                log.exception("sensor.failed", sensor=self.name)
                 await asyncio.sleep(min(PAUSE_SECONDS * 2**failures, LONGEST_PAUSE_SECONDS))
                 continue
             if seen is not None:
@@ -52,13 +54,21 @@ class SensorRunner:
 
     async def close(self) -> None:
         """Tell the sensor that the worker stops."""
-        await call(self._sensor.close)
+        try:
+            await call(self._sensor.close)
+        except Exception:
+            log.exception("sensor.close_failed", sensor=self.name)
 
     async def _queue(self, seen: Event | Mapping[str, Any]) -> None:
         try:
-            event = self._read(seen.model_dump(mode="json") if isinstance(seen, Event) else seen)
+            # When it was received is for us to say, not among what the sensor reports.
+            fields = seen.model_dump(mode="json", exclude={"received_at"}) if isinstance(seen, Event) else seen
+            event = self._read(fields)
         except InvalidEvent as error:
-            log.warning("sensor.bad_event", sensor=self._name, problem=str(error))
+            log.warning("sensor.bad_event", sensor=self.name, problem=str(error))
+            return
+        except Exception:  # a mapping of the sensor's own making may raise anything
+            log.exception("sensor.bad_event", sensor=self.name)
             return
         while True:
             try:
@@ -71,12 +81,20 @@ class SensorRunner:
         self._pending = [*self._pending, event.event_id][-MOST_PENDING:]
 
     async def _tell(self) -> None:
-        for event_id in list(self._pending):
+        """Tell the sensor of the events that have their record; the others are looked at again another time."""
+        looked, rest = self._pending[:LOOK_AT_ONCE], self._pending[LOOK_AT_ONCE:]
+        late: list[str] = []
+        for number, event_id in enumerate(looked):
             try:
                 record = await self._store.record(event_id)
             except StoreUnavailable:
-                return
+                late += looked[number:]
+                break
             if record is None:
-                return  # records come in about the order of the events
-            self._pending.remove(event_id)
-            await call(self._sensor.done, HistoryRecord.model_validate(record))
+                late.append(event_id)
+                continue
+            try:
+                await call(self._sensor.done, HistoryRecord.model_validate(record))
+            except Exception:
+                log.exception("sensor.done_failed", sensor=self.name, event_id=event_id)
+        self._pending = [*rest, *late]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import platform
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from agentic.registry import call
 from agentic_worker.heartbeat import Heartbeat
 from agentic_worker.sensing import SensorRunner
 from agentic_worker.wiring import build
@@ -71,8 +71,10 @@ class WorkerService:
             SensorRunner(name, sensor, self._store, self._parts.read_fields)
             for name, sensor in self._parts.sensors.items()
         ]
-        beside = [asyncio.create_task(runner.run()) for runner in runners]
-        beside.append(asyncio.create_task(self._watch_model()))
+        beside = [asyncio.create_task(runner.run(), name=f"sensor {runner.name}") for runner in runners]
+        beside.append(asyncio.create_task(self._watch_model(), name="model watch"))
+        for task in beside:
+            task.add_done_callback(_say_if_dead)
         try:
             await self._worker.run()
         finally:
@@ -108,7 +110,17 @@ class WorkerService:
         module = self._parts.reasoning.get("llm")
         while True:
             look = getattr(module, "state", None)
-            state = await look() if look is not None else {"state": "off"}
-            with contextlib.suppress(StoreUnavailable):
+            try:
+                state = await call(look) if look is not None else {"state": "off"}
                 await self._store.note_llm(state)
+            except StoreUnavailable:
+                pass  # whoever needs it says so; the next round tries again
+            except Exception:
+                log.exception("model.state_failed")
             await asyncio.sleep(LOOK_AT_MODEL_SECONDS)
+
+
+def _say_if_dead(task: asyncio.Task[None]) -> None:
+    """Say in the log that something beside the worker has ended, which it never should."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("worker.part_died", part=task.get_name(), exc_info=error)

@@ -63,6 +63,7 @@ class Worker:
         self._room = asyncio.Event()
         self._boot = secrets.token_hex(8)
         self._claims = itertools.count(1)
+        self._log = structlog.get_logger().bind()  # looked up once: this one speaks for every event
 
     def stop(self) -> None:
         """Claim no more; `run` returns when what is in hand is finished or given back."""
@@ -192,7 +193,7 @@ class Worker:
             await self._store.recovered(event.job_id, event.event_id, claimed.fence)
         if not await self._store.finish(claimed.event_id, claimed.fence, ending, memory=as_memory(ending)):
             raise Fenced(claimed.event_id)
-        log.info("incident.finished", **_summary(ending), seconds=round(time.monotonic() - clock, 4))
+        self._log.info("incident.finished", **_summary(ending), seconds=round(time.monotonic() - clock, 4))
 
     async def _put_aside(self, claimed: Claimed, event: Event, why: Deferred | Parked) -> None:
         if isinstance(why, Parked):

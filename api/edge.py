@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
+import platform
 import re
 import secrets
 import time
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 import structlog
@@ -33,9 +36,10 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 class Edge:
     """ASGI middleware around the whole app (a plain class: a wrapper of response streams would cost more)."""
 
-    def __init__(self, app: ASGIApp, metrics: HttpMetrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: HttpMetrics, hosts: frozenset[str]) -> None:
         self.app = app
         self.metrics = metrics
+        self.hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -74,7 +78,10 @@ class Edge:
             await send(message)
 
         try:
-            if method not in READING and _is_foreign(headers):
+            host = headers.get(b"host", b"").decode("latin-1")
+            if not self._is_ours(host):
+                await problem_response(scope, _not_our_name(host))(scope, receive, answer)
+            elif method not in READING and _is_foreign(headers):
                 problem = ApiProblem("cross-site", "A page of another site may not change anything here.")
                 await problem_response(scope, problem)(scope, receive, answer)
             else:
@@ -89,6 +96,47 @@ class Edge:
             await problem_response(scope, problem)(scope, receive, answer)
         finally:
             self.metrics.observe(method, scope, status or 500, time.perf_counter() - began)
+
+    def _is_ours(self, host: str) -> bool:
+        """Say whether a request is addressed to us; browsers always say to whom, so silence is a program's."""
+        name = _name_of(host)
+        return not host or name in self.hosts or _is_address(name)
+
+
+def known_hosts(public_url: str | None, allowed: Iterable[str]) -> frozenset[str]:
+    """Return the names under which the service may be called: this machine's, the public one, the operator's.
+
+    A page of any site can have its own name point to our address (DNS rebinding); the browser then takes us for
+    that site, and only the name it sends tells.
+    """
+    machine = platform.node().lower()
+    public = urlsplit(public_url).hostname if public_url else None
+    names = {"localhost", machine, machine.partition(".")[0], public or "", *(name.lower() for name in allowed)}
+    return frozenset(name.rstrip(".") for name in names if name)
+
+
+def _name_of(host: str) -> str:
+    """Return the name in a Host header, without its port."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0].rstrip(".").lower()
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _not_our_name(host: str) -> ApiProblem:
+    name = _name_of(host)[:100]
+    return ApiProblem(
+        "unknown-host",
+        f"This service is not known as {name!r}. If it should be, add that name to api.allowed_hosts; an IP address, "
+        "localhost, this machine's name and the host of api.public_url always do.",
+    )
 
 
 def _plain_words(scope: Scope, send: Send) -> Send:

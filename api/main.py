@@ -18,7 +18,7 @@ from agentic.intake import Limits, Redactor
 from agentic.planning import BUILT_IN_NAMES
 from agentic.types import ActionKind
 from api.docs_page import install_docs
-from api.edge import Edge
+from api.edge import Edge, known_hosts
 from api.openapi import DESCRIPTION, TAGS, install_openapi
 from api.ports import Store
 from api.problems import install_problems
@@ -82,7 +82,8 @@ def create_app(
     install_docs(app)
     install_openapi(app, max_batch=settings.api.max_batch)
     install_problems(app)
-    app.add_middleware(Edge, metrics=parts.metrics)
+    hosts = known_hosts(settings.api.public_url, settings.api.allowed_hosts)
+    app.add_middleware(Edge, metrics=parts.metrics, hosts=hosts)
     return app
 
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from agentic.report import NAME_PATTERN
 from agentic.types import Category, HistoryRecord
+from agentic.unseen import visible_text
 
-Text = Annotated[
-    str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")
-]
+
+def _shown_text(value: Any) -> Any:
+    return visible_text(value) if isinstance(value, str) else value
+
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=NAME_PATTERN)]
+LongText = Annotated[str, BeforeValidator(_shown_text)]
+"""Any text; what does not show, or turns the direction of others, is taken out of it."""
 
 
 class Strict(BaseModel):
@@ -26,7 +33,7 @@ class FeedbackIn(Strict):
     event_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
     user: Text = Field(description="Who says so")
     rating: int = Field(ge=1, le=5, description="1 = harmful … 5 = just right")
-    comment: str | None = Field(None, max_length=4000)
+    comment: LongText | None = Field(None, max_length=4000)
     verdict: Literal["right", "wrong", "partly"] | None = Field(None, description="Was the diagnosis right?")
     correct_category: Category | None = Field(None, description="The root cause it really was")
     correct_action: Text | None = Field(None, description="Name or kind of the action that would have been right")
@@ -39,7 +46,7 @@ class PauseIn(Strict):
     """Who turns the switch, and why."""
 
     user: Text = "api"
-    reason: str | None = Field(None, max_length=1000)
+    reason: LongText | None = Field(None, max_length=1000)
 
 
 class ProblemItem(BaseModel):
@@ -164,6 +171,9 @@ class DeadLetter(BaseModel):
     model_config = ConfigDict(extra="allow")
     event_id: str
     reason: str
+    payload: str | None = Field(None, description="Its beginning, without secrets")
+    payload_bytes: int | None = Field(None, description="How long it is as it came")
+    payload_cut: bool | None = None
 
 
 class DeadPage(BaseModel):

@@ -9,8 +9,9 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from agentic.report import Report
+from api.examples import problem
 from api.models import FeedbackIn, PauseIn, ProblemDocument
-from api.problems import TITLES
+from api.problems import TITLES, TYPE_PREFIX
 
 BODIES: tuple[type[BaseModel], ...] = (Report, FeedbackIn, PauseIn)
 REF = "#/components/schemas/{model}"
@@ -44,18 +45,29 @@ def ref(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def answers(
-    *codes: str, ok: int = 200, model: type[BaseModel] | None = None, text: str | None = None
+    *codes: str,
+    example: Mapping[str, Any] | None = None,
+    ok: int = 200,
+    model: type[BaseModel] | None = None,
+    text: str | None = None,
 ) -> dict[int | str, dict[str, Any]]:
     """Describe a route's answers: the good one, and the problems by their codes."""
     good: dict[str, Any] = {"description": text or (model.__doc__ or "").strip().splitlines()[0]}
     if model is not None:
         good["model"] = model
+    if example is not None:
+        good["content"] = {JSON: {"example": example}}
     described: dict[int | str, dict[str, Any]] = {ok: good}
     for code in (*codes, "internal"):
         status, title = TITLES[code]
         described[status] = {
             "description": title,
-            "content": {"application/problem+json": {"schema": ref(ProblemDocument)}},
+            "content": {
+                "application/problem+json": {
+                    "schema": ref(ProblemDocument),
+                    "example": problem(code, status, title, TYPE_PREFIX + code),
+                }
+            },
         }
         if status in (429, 503):
             described[status]["headers"] = {
@@ -87,10 +99,19 @@ def _complete(document: dict[str, Any], max_batch: int) -> dict[str, Any]:
     batch["maxItems"] = max_batch
     for path in document["paths"].values():
         for operation in path.values():
+            _speak(operation)
             wrong = operation["responses"].get("422", {}).get("content", {}).get(JSON)
             if wrong is not None:
                 del operation["responses"]["422"]
     return document
+
+
+def _speak(operation: dict[str, Any]) -> None:
+    """Give an operation its docstring's sentence as summary, instead of its function's name."""
+    said, _, more = str(operation["description"]).partition("\n\n")
+    head, _, tail = " ".join(said.split()).partition("; ")
+    operation["summary"] = head.rstrip(".")
+    operation["description"] = "\n\n".join(part for part in (said if tail or not more else "", more) if part)
 
 
 def _component(model: type[BaseModel], mode: Any, schemas: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from agentic.errors import InvalidEvent, Problem
+from api.words import choice, shortened
 from store.errors import BadCursor, StoreUnavailable
 
 log = structlog.get_logger()
@@ -26,6 +27,7 @@ TITLES: dict[str, tuple[int, str]] = {
     "body-too-slow": (408, "The body did not arrive in time"),
     "too-large": (413, "Body too large"),
     "unsupported-media-type": (415, "Unsupported media type"),
+    "unknown-host": (421, "Not known by this name"),
     "invalid": (422, "Not understood"),
     "queue-full": (429, "The queue is full"),
     "internal": (500, "Internal error"),
@@ -102,7 +104,9 @@ async def _api_problem(request: Request, error: Exception) -> Response:
 
 async def _invalid_event(request: Request, error: Exception) -> Response:
     assert isinstance(error, InvalidEvent)
-    return problem_response(request.scope, ApiProblem("invalid", str(error)[:1000], errors=body_errors(error.problems)))
+    return problem_response(
+        request.scope, ApiProblem("invalid", shortened(str(error), 1000), errors=body_errors(error.problems))
+    )
 
 
 async def _invalid_parameters(request: Request, error: Exception) -> Response:
@@ -111,12 +115,12 @@ async def _invalid_parameters(request: Request, error: Exception) -> Response:
         {
             "parameter": str(item["loc"][-1]),
             "code": str(item["type"]),
-            "message": str(item["msg"]).removeprefix("Value error, ")[:300],
+            "message": choice(item) or shortened(str(item["msg"]).removeprefix("Value error, "), 300),
         }
         for item in error.errors()[:50]
     ]
     detail = "; ".join(f"{e['parameter']}: {e['message']}" for e in errors)
-    return problem_response(request.scope, ApiProblem("invalid", detail[:1000], errors=errors))
+    return problem_response(request.scope, ApiProblem("invalid", shortened(detail, 1000), errors=errors))
 
 
 async def _bad_cursor(request: Request, error: Exception) -> Response:
@@ -127,14 +131,20 @@ async def _bad_cursor(request: Request, error: Exception) -> Response:
 
 async def _store_unavailable(request: Request, error: Exception) -> Response:
     log.warning("store.unavailable", reason=str(error), request_id=request.scope.get("request_id"))
-    return problem_response(request.scope, store_unavailable())
+    return problem_response(request.scope, store_unavailable(request.scope))
 
 
-def store_unavailable() -> ApiProblem:
+def store_unavailable(scope: Scope) -> ApiProblem:
     """Make the answer for a store that is away; the wait has jitter so that not all come back at once."""
+    if scope["method"] == "GET":
+        then = "Nothing can be read until it is back; ask again later."
+    elif scope["path"] in ("/event", "/events"):
+        then = "Send it again later; the same event_id is never counted twice."
+    else:
+        then = "It may or may not have been done; try again later, it does no harm twice."
     return ApiProblem(
         "store-unavailable",
-        "The store does not answer. Send it again later; the same event_id is never counted twice.",
+        f"The store does not answer. {then}",
         headers={"retry-after": str(1 + secrets.randbelow(4))},
     )
 

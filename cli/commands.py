@@ -22,6 +22,12 @@ app = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
+
+
 @app.callback()
 def main(
     context: typer.Context,
@@ -29,6 +35,9 @@ def main(
         str | None,
         typer.Option(help="Where AutoRemedy listens (default: AUTOREMEDY_URL, else http://127.0.0.1:8000)."),
     ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and end.")
+    ] = False,
 ) -> None:
     """Self-healing for batch jobs: what failed, why, and what was done about it."""
     context.obj = State(url)

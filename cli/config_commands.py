@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.state import AsJson
-from cli.terminal import clean_lines, print_json
+from cli.terminal import clean, clean_lines, print_json
 
 if TYPE_CHECKING:
     from config import Settings
@@ -50,9 +51,49 @@ def config_errors() -> Iterator[None]:
 
 @config.command()
 def check(file: File = None) -> None:
-    """Say whether the configuration is right, and where it is not."""
-    settings_of(file)
-    print("ok")
+    """Say whether the configuration is right, and where it is not: all that a worker would refuse at its start."""
+    with config_errors():
+        settings, warnings = checked(file)
+    for warning in warnings:
+        print(clean_lines(warning), file=sys.stderr)
+    many = "" if not warnings else f" ({len(warnings)} warning{'' if len(warnings) == 1 else 's'})"
+    print(f"ok: {clean(in_words(settings))}{many}")
+
+
+def checked(file: Path | None = None) -> tuple[Settings, list[str]]:
+    """Read the settings and build every part of them as a worker does, connecting nowhere.
+
+    Returns them with what looks odd without being wrong. Raises ConfigError with a line for each mistake.
+    """
+    from config import load_settings, worker_environment
+    from settings.parts import build_parts
+
+    settings = load_settings(file)
+    build_parts(settings, worker_environment())
+    return settings, list(_absent_programs(settings))
+
+
+def in_words(settings: Settings) -> str:
+    """Say which file was read."""
+    return settings.file() or "no config.yaml here; the built-in settings hold"
+
+
+def _absent_programs(settings: Settings) -> Iterator[str]:
+    """Yield a line for each program that does not exist here; it may where the worker runs."""
+    from settings.parts import calls_of
+
+    for path, action in calls_of(settings):
+        argv = action.settings.get("argv") if action.effector == "command" else None
+        if not argv:
+            continue
+        program = Path(argv[0])
+        if not program.is_file():
+            what = "does not exist on this machine"
+        elif not os.access(program, os.X_OK):
+            what = "may not be run by this user on this machine"
+        else:
+            continue
+        yield settings.located((*path, "argv", 0), f"warning: {program} {what}; it has to where the worker runs")
 
 
 @config.command()

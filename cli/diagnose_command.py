@@ -21,7 +21,9 @@ USAGE_ERROR = 2
 
 
 def diagnose(
-    file: Annotated[str | None, typer.Argument(help="A log; - is stdin.")] = None,
+    file: Annotated[
+        str | None, typer.Argument(help="A log; - is stdin, which is also read when a log is piped in.")
+    ] = None,
     exit_code: Annotated[int | None, typer.Option(help="The exit code of the run.")] = None,
     command: Annotated[str | None, typer.Option(help="The command of the run.")] = None,
     job: Annotated[str, typer.Option(help="The job, for its own playbooks.")] = "diagnose",
@@ -33,6 +35,8 @@ def diagnose(
     """Say what went wrong in a log, which lines prove it, and what would be done."""
     from cli.config_commands import config_errors, settings_of
 
+    if file is None and batch is None and out is None and sys.stdin is not None and not sys.stdin.isatty():
+        file = "-"
     if (batch is None) == (file is None) or (batch is None) != (out is None):
         raise typer.BadParameter("give one log (FILE, or - for stdin), or --batch IN.jsonl with --out OUT.jsonl")
     with config_errors():
@@ -41,7 +45,11 @@ def diagnose(
         _batch(doctor, batch, out)
         return
     assert file is not None
-    case = {"id": file, "job": {"name": job, "command": command, "exit_code": exit_code}, "log": _read(file)}
+    log = _read(file)
+    if not log.strip():
+        known = "exit code and command" if exit_code is not None or command else "nothing"
+        complain(f"{'stdin' if file == '-' else file} is empty: no log to read; {known} to go by")
+    case = {"id": file, "job": {"name": job, "command": command, "exit_code": exit_code}, "log": log}
     found = doctor.diagnose(case)
     if as_json:
         print_json(found.as_answer())
@@ -111,6 +119,8 @@ class Diagnostician:
             raise ValueError("`job` must be an object")  # noqa: TRY004 - one kind of error for one case
         if isinstance(log, str):
             log = split_log(log)
+        elif not isinstance(log, (list, tuple)):
+            raise ValueError("`log` must be a text or a list of lines")  # noqa: TRY004 - as above
         name, command, exit_code = job_said.get("name"), job_said.get("command"), job_said.get("exit_code")
         lines = self._redactor.lines([str(line) for line in log])
         event = Event(
@@ -149,8 +159,8 @@ def _read(file: str) -> str:
 
 
 def _batch(doctor: Diagnostician, source: Path, target: Path) -> None:
-    """Diagnose every case; a line that is none is named, the others are answered."""
-    bad = 0
+    """Diagnose every case; a line that is none is answered with its error, and the others are diagnosed."""
+    bad = total = 0
     try:
         with (
             source.open(encoding="utf-8", errors="replace") as cases,
@@ -159,21 +169,36 @@ def _batch(doctor: Diagnostician, source: Path, target: Path) -> None:
             for number, line in enumerate(_with_progress(cases, source.stat().st_size), 1):
                 if not line.strip():
                     continue
-                try:
-                    case = json.loads(line)
-                    if not isinstance(case, dict):
-                        raise ValueError("not a JSON object")  # noqa: TRY004 - one kind of error for one line
-                    found = doctor.diagnose(case)
-                except ValueError as error:
-                    complain(f"{source}:{number}: {error}")
+                total += 1
+                answer = _answer(doctor, line)
+                if "error" in answer:
+                    complain(f"{source}:{number}: {answer['error']}")
+                    answer["line"] = number
                     bad += 1
-                else:
-                    answers.write(json.dumps(found.as_answer()) + "\n")
+                answers.write(json.dumps(answer) + "\n")
     except OSError as error:
         complain(f"{error.filename or target}: {error.strerror}")
         raise typer.Exit(USAGE_ERROR) from None
+    if not total:
+        complain(f"{source} has no case in it")
     if bad:
+        complain(f"{bad} of {total} cases could not be diagnosed; their lines in {target} say why")
         raise typer.Exit(1)
+
+
+def _answer(doctor: Diagnostician, line: str) -> dict[str, Any]:
+    """Return the answer to one line, or its id and what is wrong with it."""
+    case: Any = None
+    try:
+        case = json.loads(line)
+        if not isinstance(case, dict):
+            raise ValueError("not a JSON object")  # noqa: TRY004 - one kind of error for one line
+        return doctor.diagnose(case).as_answer()
+    except ValueError as error:
+        said = str(error)
+    except Exception as error:  # noqa: BLE001 - a case that breaks us must not take the others with it
+        said = f"{type(error).__name__}: {error}"
+    return {"id": case.get("id") if isinstance(case, dict) else None, "error": said}
 
 
 def _with_progress(lines: Any, size: int) -> Iterator[str]:

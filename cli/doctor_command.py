@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import typer
 
 from cli.state import AsJson, State
+from cli.store_facts import keeps_in_words, pause_in_words, risks_of, server_in_words
 from cli.terminal import clean, print_json
 
 ADVICE = {
@@ -57,15 +59,20 @@ def _print(findings: list[Finding]) -> None:
 
 def _configuration() -> Finding:
     from agentic.errors import ConfigError
-    from config import load_settings
+    from cli.config_commands import checked
 
     try:
-        load_settings()
+        settings, warnings = checked()
     except ConfigError as error:
         first, *others = str(error).splitlines()
         more = f" (and {len(others)} more)" if others else ""
         return Finding("config", "bad", first + more, "Correct it; autoremedy config check lists everything.")
-    return Finding("config", "ok", "No mistake in the configuration here.")
+    if warnings:
+        more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""
+        return Finding("config", "warning", warnings[0] + more, "autoremedy config check lists everything.")
+    if settings.file() is None:
+        return Finding("config", "ok", "There is no config.yaml here; the built-in settings hold.")
+    return Finding("config", "ok", f"No mistake in {settings.file()}.")
 
 
 def _service(url: str | None) -> list[Finding]:
@@ -82,11 +89,37 @@ def _service(url: str | None) -> list[Finding]:
         return [Finding("api", "bad", f"No answer at {url} ({reason}).", advice)]
     try:
         checks: dict[str, dict[str, Any]] = response.json()["checks"]
-        found = [_check(name, checks[name]) for name in checks]
+        found = [_check(name, checks[name]) for name in checks if name != "actions"]
     except (ValueError, KeyError, TypeError, AttributeError):
         detail = f"{url} answers {response.status_code}, but not as AutoRemedy does."
         return [Finding("api", "bad", detail, "Is something else listening there? Look at --url and AUTOREMEDY_URL.")]
+    status = _status(url)
+    store = status.get("store")
+    if store:
+        found = [_store(store) if one.name == "store" and one.state == "ok" else one for one in found]
+    if status.get("paused"):
+        detail = f"Automatic actions are paused {pause_in_words(status['paused'])}."
+        found.append(Finding("actions", "warning", detail, "autoremedy resume allows them again."))
     return [Finding("api", "ok", f"Answers at {url}."), *found]
+
+
+def _status(url: str) -> Mapping[str, Any]:
+    """Return what the health check leaves out; nothing when it cannot be had, for which /health has the reason."""
+    import httpx
+
+    try:
+        status = httpx.get(url + "/status", timeout=10.0, trust_env=False).raise_for_status().json()
+    except (httpx.HTTPError, ValueError):
+        return {}
+    return status if isinstance(status, dict) else {}
+
+
+def _store(store: Mapping[str, Any]) -> Finding:
+    risks = risks_of(store)
+    server = server_in_words(store)
+    if not risks:
+        return Finding("store", "ok", f"{server} answers; {keeps_in_words(store)}.")
+    return Finding("store", "warning", f"{server} answers; " + ". ".join(risk.rstrip(".") for risk in risks) + ".")
 
 
 def _check(name: str, check: dict[str, Any]) -> Finding:

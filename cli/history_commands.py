@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import shlex
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Annotated, Any
@@ -12,6 +12,7 @@ from urllib.parse import quote
 import typer
 
 from cli.state import AsJson, remote_of
+from cli.store_facts import keeps_in_words, model_in_words, pause_in_words, server_in_words
 from cli.terminal import clean, console, print_json
 
 history = typer.Typer(help="What happened: one record for every event.", invoke_without_command=True)
@@ -192,35 +193,33 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json(now)
         return
-    from cli.pages import Page, seconds, when
+    from cli.pages import seconds, when
 
-    page = Page(console())
+    out = console()
+
+    def line(name: str, said: str, style: str = "") -> None:
+        out.print(f"{name:<9}{said}", style=style, soft_wrap=True)
+
     paused = now.get("paused")
     if paused:
-        page.line(("PAUSED", "bold yellow"), f" by {clean(paused.get('by'))} {clean(paused.get('reason'))}")
+        line("PAUSED", pause_in_words(paused), "bold yellow")
     waiting, age = now.get("queue_depth", 0), now.get("oldest_age_seconds")
     oldest = f", the oldest open for {seconds(age)}" if age else ""
-    page.line(f"queue    {waiting} waiting, {now.get('in_flight', 0)} in hand, {now.get('delayed', 0)} later{oldest}")
-    page.line(f"history  {now.get('history_length', 0)} records, {now.get('dead', 0)} dead letters")
+    line("queue", f"{waiting} waiting, {now.get('in_flight', 0)} in hand, {now.get('delayed', 0)} later{oldest}")
+    records, dead_letters = now.get("history_length", 0), now.get("dead", 0)
+    line("history", f"{_many(records, 'record')}, {_many(dead_letters, 'dead letter')}")
     workers = now.get("workers") or []
-    page.line("workers  ", str(len(workers)) if workers else ("none", "bold red"))
+    line("workers", str(len(workers)) if workers else "none", "" if workers else "bold red")
     for worker in workers:
-        page.line(f"         {clean(worker.get('id'))}, last heard of {when(worker.get('last_seen'))}")
-    page.line("store    ", _store_words(now.get("store") or {}))
-    page.line("model    ", _model_words(now.get("llm") or {}))
-    page.line(f"api      version {clean(now.get('version'))}, up {seconds(now.get('uptime_seconds'))}")
+        line("", f"{clean(worker.get('id'))}, last heard of {when(worker.get('last_seen'))}")
+    store = now.get("store") or {}
+    line("store", f"{server_in_words(store)}, {keeps_in_words(store)}" if store else "not asked yet")
+    line("model", model_in_words(now.get("llm") or {}))
+    line("api", f"version {clean(now.get('version'))}, up {seconds(now.get('uptime_seconds'))}")
 
 
-def _store_words(store: Mapping[str, Any]) -> str:
-    keeps = {"always": "every write synced", "everysec": "synced each second: a power cut loses one"}
-    fsync = keeps.get(str(store.get("fsync")), f"appendfsync {clean(store.get('fsync'))}")
-    keeps_what = fsync if store.get("append_only") else "no append-only file: a crash loses events"
-    return f"{clean(store.get('server', '?'))} {clean(store.get('version'))}, {keeps_what}"
-
-
-def _model_words(model: Mapping[str, Any]) -> str:
-    told = (model.get("state"), model.get("model"), model.get("base_url"), model.get("detail"), model.get("advice"))
-    return "; ".join(clean(part).rstrip(".") for part in told if part)
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def feedback(
@@ -250,7 +249,26 @@ def feedback(
     if as_json:
         print_json(answer)
     else:
-        print(f"Thank you. It is kept with {clean(event_id)} and counts for the next failure like it.")
+        print(f"Thank you. It is kept with {clean(event_id)}. {_what_follows(event_id, verdict, category, action)}")
+
+
+def _what_follows(event_id: str, verdict: str | None, category: str | None, action: str | None) -> str:
+    """Say what the feedback changes from now on, and how to change that again."""
+    again = f"autoremedy feedback {shlex.quote(clean(event_id))} --rating N --user YOU"
+    if category or action:
+        return (
+            "The correction holds from now on for every failure with the same signature, whichever job it is of. "
+            f"It cannot be deleted, but the latest one counts: {again} {'--category' if category else '--action'} "
+            "RIGHT_ONE replaces it."
+        )
+    if verdict == "wrong":
+        return (
+            "From now on what was tried here asks a person first, for every failure with the same signature, "
+            f"whichever job it is of. To take it back: {again} --verdict right"
+        )
+    if verdict == "right":
+        return "It holds for every failure with the same signature, whichever job it is of."
+    return "It decides nothing by itself: --verdict, --category or --action does."
 
 
 def pause(

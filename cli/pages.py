@@ -34,7 +34,7 @@ STYLES = {
 MEANING = {
     "resolved": "acted, and it was proved that it helped",
     "remediated": "acted; there is no check that could prove that it helped",
-    "suggested": "diagnosed; nothing was done, the plan is below",
+    "suggested": "diagnosed; no remedy was run, the plan is below",
     "escalated": "a person was told",
     "rejected": "a person said no, or nobody said yes in time",
     "ignored": "nothing to do",
@@ -63,6 +63,8 @@ def when(value: Any, *, with_date: bool = True) -> str:
 def seconds(value: Any) -> str:
     """Return a duration as people say it."""
     amount = float(value or 0)
+    if amount < 1:
+        return f"{amount * 1000:.0f} ms" if amount >= 0.001 else "less than 1 ms"
     if amount < 10:
         return f"{amount:.1f} s"
     if amount < 120:
@@ -178,14 +180,16 @@ def show_record(console: Console, record: Mapping[str, Any], timeline: Sequence[
     page.line(
         "event ", clean(record.get("event_id")), "  ", status_text(status.upper()), f": {MEANING.get(status, '')}"
     )
-    if record.get("reason"):
-        page.line(clean(record["reason"]))
+    reason = _unsaid(record)
+    if reason:
+        page.line(reason)
     page.section("Command", [clean(event["command"])] if event.get("command") else [])
     diagnosis = record.get("diagnosis")
     page.section("Cause", cause_lines(diagnosis) if diagnosis else [])
     page.section("Evidence", evidence_lines(diagnosis or {}, event.get("log") or (), _excerpt(record)))
     page.section("Plan", [line for step in record.get("actions") or () for line in _step(step)])
-    page.section("Done", [_outcome(outcome) for outcome in record.get("outcomes") or ()])
+    reasons = {step.get("step"): clean(step.get("reason")) for step in record.get("actions") or ()}
+    page.section("Outcome", [_outcome(one, reasons.get(one.get("step"), "")) for one in record.get("outcomes") or ()])
     page.section("Check", _verification(record.get("verification")))
     page.section("Notes", [clean(note) for note in record.get("notes") or ()])
     page.section("Timeline", _timeline(timeline))
@@ -193,6 +197,17 @@ def show_record(console: Console, record: Mapping[str, Any], timeline: Sequence[
     if diagnosis and not record.get("feedback"):
         name = shlex.quote(clean(record.get("event_id")))
         page.line(("Was this right? ", "dim"), f"autoremedy feedback {name} --rating 5 --verdict right --user YOU")
+
+
+def _unsaid(record: Mapping[str, Any]) -> str:
+    """Return the parts of the record's reason that no other line of its page says."""
+    said = [MEANING.get(str(record.get("status")), ""), (record.get("verification") or {}).get("how")]
+    said += [(record.get("diagnosis") or {}).get("root_cause")]
+    said += [step.get("reason") for step in record.get("actions") or ()]
+    said += [f"{one.get('name')}: {one.get('detail')}" for one in record.get("outcomes") or ()]
+    elsewhere = "\n".join(clean(text).casefold() for text in said if text)
+    parts = clean(record.get("reason")).split("; ")
+    return "; ".join(part for part in parts if part and part.rstrip(".").casefold() not in elsewhere)
 
 
 def _headline(record: Mapping[str, Any], event: Mapping[str, Any]) -> list[str | tuple[str, str]]:
@@ -254,13 +269,17 @@ def _step(step: Mapping[str, Any]) -> list[str | Text]:
     return lines
 
 
-def _outcome(outcome: Mapping[str, Any]) -> Text:
+def _outcome(outcome: Mapping[str, Any], reason: str) -> Text:
+    """Write how a step ended; the reason for its decision stands in the plan already."""
     took = outcome.get("duration_seconds")
+    detail = clean(outcome.get("detail"))
+    if reason and reason in detail:
+        detail = detail.replace(reason, "").strip(" :;,.")
     return Text.assemble(
         f"{clean(outcome.get('step'))}. {clean(outcome.get('name'))} ",
         status_text(outcome.get("status")),
         f" in {seconds(took)}" if took else "",
-        f": {clean(outcome['detail'])}" if outcome.get("detail") else "",
+        f": {detail}" if detail else "",
     )
 
 

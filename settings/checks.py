@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from urllib.parse import urlsplit
 
+import re2
+from pydantic_core import PydanticCustomError
+
+from agentic.argv import PLACEHOLDER, argv_problems, placeholder_problem
+from agentic.digest import Redactor
+from agentic.errors import ConfigError
 from agentic.planning import BUILT_IN_NAMES
+from agentic.report import check_name
 from agentic.types import ActionKind
 from settings.models import EffectorCall, Settings
 
 Where = tuple[str | int, ...]
 Finding = tuple[Where, str]
-PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-KNOWN_PLACEHOLDERS = frozenset({"event_id", "job_id", "run_id", "host"})
+STORES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
 BUILT_IN_EFFECTORS = frozenset({"command", "http", "rerun", "notify"})
 
 
 def semantic_problems(settings: Settings) -> Iterator[Finding]:
     """Yield what is well formed but cannot work, or is unsafe, with its path."""
+    yield from _addresses(settings)
+    yield from _patterns(settings)
     names = set(settings.actions)
     kinds = {kind.value for kind in ActionKind}
     for name, action in settings.actions.items():
@@ -30,10 +37,13 @@ def semantic_problems(settings: Settings) -> Iterator[Finding]:
             yield here, f"add `kind:` from the taxonomy{hint}; the name alone is not one"
         if name in BUILT_IN_NAMES:
             yield here, "is built in; choose another name"
-        for key in ("undo",):
-            other = getattr(action, key)
-            if other is not None and other not in names:
-                yield (*here, key), _no_such_action(other, names)
+        if action.undo == name:
+            yield (*here, "undo"), "an action cannot take itself back; name another one"
+        elif action.undo is not None and action.undo not in names:
+            yield (*here, "undo"), _no_such_action(action.undo, names)
+        for index, job_id in enumerate(action.jobs):
+            if problem := _id_problem(job_id):
+                yield (*here, "jobs", index), problem
         yield from _call_problems(settings, here, action)
         if action.verify:
             yield from _call_problems(settings, (*here, "verify"), action.verify)
@@ -42,20 +52,12 @@ def semantic_problems(settings: Settings) -> Iterator[Finding]:
     known = names | BUILT_IN_NAMES | kinds
     for category, plan in settings.playbooks.items():
         yield from _plan_problems(("playbooks", category.value), plan, known)
-    seen: set[str] = set()
-    for index, job in enumerate(settings.jobs):
-        here2 = ("jobs", index)
-        if job.id in seen:
-            yield (*here2, "id"), f"{job.id!r} is written twice; keep one"
-        seen.add(job.id)
-        for category, plan in job.playbooks.items():
-            yield from _plan_problems((*here2, "playbooks", category.value), plan, known)
-        if job.rerun:
-            yield from _call_problems(settings, (*here2, "rerun"), job.rerun)
-            if job.rerun.probe:
-                yield from _call_problems(settings, (*here2, "rerun", "probe"), job.rerun.probe)
-        if job.verify:
-            yield from _call_problems(settings, (*here2, "verify"), job.verify)
+    yield from _job_problems(settings, known)
+    if settings.api.public_url is not None:
+        try:
+            urlsplit(settings.api.public_url)
+        except ValueError as error:
+            yield ("api", "public_url"), f"is not an address: {error}"
     for index, host in enumerate(settings.http.allowed_hosts):
         if "*" in host:
             yield (
@@ -67,6 +69,82 @@ def semantic_problems(settings: Settings) -> Iterator[Finding]:
     for name in settings.effectors:
         if name in BUILT_IN_EFFECTORS:
             yield ("effectors", name), "is built in; choose another name"
+
+
+def _job_problems(settings: Settings, known: set[str]) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for index, job in enumerate(settings.jobs):
+        here2 = ("jobs", index)
+        if job.id in seen:
+            yield (*here2, "id"), f"{job.id!r} is written twice; keep one"
+        seen.add(job.id)
+        if job.id != "*" and (problem := _id_problem(job.id)):
+            yield (*here2, "id"), problem
+        for category, plan in job.playbooks.items():
+            yield from _plan_problems((*here2, "playbooks", category.value), plan, known)
+        if job.rerun:
+            yield from _call_problems(settings, (*here2, "rerun"), job.rerun)
+            if job.rerun.probe:
+                yield from _call_problems(settings, (*here2, "rerun", "probe"), job.rerun.probe)
+        if job.verify:
+            yield from _call_problems(settings, (*here2, "verify"), job.verify)
+
+
+def _addresses(settings: Settings) -> Iterator[Finding]:
+    """Yield the addresses at which nothing can ever answer; whether something does is not asked here."""
+    url = settings.redis.url
+    scheme, separator, _ = url.partition("://")
+    if url != "embedded" and (not separator or scheme not in STORES):
+        near = difflib.get_close_matches(scheme, [*STORES, "embedded"], n=1, cutoff=0.7)
+        hint = f'; did you mean "{near[0]}{"" if near[0] == "embedded" else "://"}"?' if near else ""
+        known = ", ".join(f"{name}://" for name in STORES)
+        got = f"{scheme}://…" if separator else repr(url)
+        yield ("redis", "url"), f"write embedded, or an address that begins with one of {known} (got {got}){hint}"
+    elif separator and scheme != "unix" and not _has_host(url):
+        yield ("redis", "url"), f"write a host and a port, such as {scheme}://store.internal:6379/0"
+    llm = settings.llm
+    if llm.enabled is not False and (
+        not llm.base_url.startswith(("http://", "https://")) or not _has_host(llm.base_url)
+    ):
+        yield ("llm", "base_url"), "write http:// or https:// and a host, such as http://localhost:1234/v1"
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        several = "," in parts.netloc  # sentinels: host:port,host:port
+        return bool(parts.netloc.rpartition("@")[2].split(":")[0]) and (several or parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+
+
+def _patterns(settings: Settings) -> Iterator[Finding]:
+    for kind, pattern in settings.redaction.patterns.items():
+        try:
+            Redactor({kind: pattern})
+        except ConfigError as error:
+            yield ("redaction", "patterns", kind), str(error).removeprefix(f"redaction pattern {kind!r}: ")
+    options = re2.Options()
+    options.log_errors = False
+    for name, action in settings.actions.items():
+        for param, pattern in action.params.items():
+            try:
+                re2.compile(pattern, options)
+            except re2.error as error:
+                why = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
+                said = f"{pattern!r} is not valid: {why} (RE2: no look-around, no back-references)"
+                yield ("actions", name, "params", param), said
+
+
+def _id_problem(job_id: str) -> str | None:
+    """Say why no event can ever have this job id, or why it does not mean what it seems to."""
+    try:
+        check_name(job_id)
+    except PydanticCustomError as error:
+        return f"no event can have the job id {job_id!r}: {error.message()}"
+    if "*" in job_id:
+        return f'{job_id!r} is no pattern; write each job id in full, or "*" under `jobs` for every other job'
+    return None
 
 
 def _plan_problems(here: Where, plan: list[str], known: set[str]) -> Iterator[Finding]:
@@ -107,29 +185,11 @@ def _argv_problems(here: Where, argv: list[str] | None, params: Mapping[str, str
     if not argv:
         yield here, "needs `argv:`, a list of the program and its arguments"
         return
-    if not argv[0].startswith("/"):
-        yield (*here, "argv", 0), f"write the absolute path of the program (got {argv[0]!r})"
-    for index, argument in enumerate(argv):
-        spot = (*here, "argv", index)
-        yield from _placeholder_problems(spot, argument, params)
-        if PLACEHOLDER.search(argument):
-            if index == 0:
-                yield spot, "the program itself may not be a placeholder"
-            elif not PLACEHOLDER.fullmatch(argument):
-                yield spot, "a placeholder must be a whole argument of its own"
-            elif Path(argv[0]).name in ("sh", "bash", "dash", "zsh", "ksh") and "-c" in argv[:index]:
-                yield spot, "no placeholder may reach a shell; call the program itself"
+    for index, problem in argv_problems(argv, params):
+        yield (*here, "argv", index), problem
 
 
 def _placeholder_problems(here: Where, text: str, params: Mapping[str, str]) -> Iterator[Finding]:
     for name in PLACEHOLDER.findall(text):
-        param = name.removeprefix("param.")
-        if name in KNOWN_PLACEHOLDERS or (name != param and param in params):
-            continue
-        if name != param:
-            yield here, f"{{{name}}} is not declared; add `params: {{{param}: <pattern>}}` to the action"
-        else:
-            yield (
-                here,
-                f"unknown placeholder {{{name}}}; known: {', '.join(sorted(KNOWN_PLACEHOLDERS))}, param.NAME",
-            )
+        if problem := placeholder_problem(name, params):
+            yield here, problem

@@ -1,10 +1,11 @@
-"""From pydantic's findings to sentences with a place and the nearest right spelling."""
+"""From pydantic's findings to sentences with a place, what to write, and the nearest right spelling."""
 
 from __future__ import annotations
 
 import difflib
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -12,43 +13,95 @@ from pydantic import BaseModel, ValidationError
 from settings.models import Settings
 from settings.source import Source
 
+WORDS: Mapping[str, str] = {
+    "string_type": "write a text; put it into quotes if it looks like a number",
+    "int_type": "write a whole number",
+    "int_parsing": "write a whole number",
+    "int_from_float": "write a whole number",
+    "float_type": "write a number",
+    "float_parsing": "write a number",
+    "finite_number": "write a number that has an end",
+    "list_type": "write a list, such as [a, b]",
+    "dict_type": "write `key: value` lines",
+    "model_type": "write `key: value` lines",
+    "model_attributes_type": "write `key: value` lines",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+}
+"""What pydantic finds, by its name for it, in our words."""
+FORMS: Mapping[str, str] = {
+    "key_prefix": "write 1 to 64 letters, digits or any of _ . : { } -",
+    "public_url": "write http:// or https:// and a host, such as https://autoremedy.example.org",
+}
+"""What a text that has to have a form looks like, by its key."""
+SECRET_KEYS = frozenset({"api_key", "secret", "password", "token"})
+
 
 def validated(source: Source) -> Settings | None:
+    """Return the settings, or None after complaining of everything that is not well formed."""
     try:
         return Settings.model_validate(source.data)
     except ValidationError as error:
         for problem in error.errors():
-            where = tuple(part for part in problem["loc"] if part in ("[key]",) or not _is_union_tag(part))
-            source.complain(where, _explained(problem, where))
+            path: tuple[str | int, ...] = problem["loc"]
+            if path[-1] == "[key]":
+                source.complain(path[:-1], _unknown("category", str(path[-2]), _options(problem)))
+            else:
+                source.complain(path, _explained(problem, path))
         return None
 
 
-def _is_union_tag(part: str | int) -> bool:
-    """Pydantic names the branch of a union in the location (`bool`, `literal['auto']`); no one wrote that."""
-    return isinstance(part, str) and bool(
-        re.fullmatch(r"bool|int|literal\[.*\]|function-before\[.*\]|constrained-.*", part)
-    )
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """Return `; did you mean "…"?`, or nothing when no choice looks like the word."""
+    near = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)
+    return f'; did you mean "{near[0]}"?' if near else ""
 
 
-def _explained(problem: Any, where: tuple[str | int, ...]) -> str:
-    if problem["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(where[-1]), _keys_at(where[:-1]), n=1, cutoff=0.5)
-        return (
-            f'unknown key; did you mean "{near[0]}"?'
-            if near
-            else f"unknown key; known here: {', '.join(_keys_at(where[:-1]))}"
-        )
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if problem["type"] == "missing":
+def _unknown(what: str, word: str, choices: list[str]) -> str:
+    return f"unknown {what}" + (nearest(word, choices) or f"; known here: {', '.join(choices)}")
+
+
+def _explained(problem: Any, path: tuple[str | int, ...]) -> str:
+    kind, value = problem["type"], problem["input"]
+    if kind == "extra_forbidden":
+        return _unknown("key", str(path[-1]), _keys_at(path[:-1]))
+    if kind == "missing":
         return "is required"
-    if problem["type"].startswith("bool"):
-        return f"write true or false (got {problem['input']!r})"
-    if problem["type"] in ("enum", "literal_error"):
-        options = [option.strip("'") for option in re.findall(r"'[^']*'", str(problem["ctx"]["expected"]))]
-        near = difflib.get_close_matches(str(problem["input"]), options, n=1, cutoff=0.5)
-        hint = f'; did you mean "{near[0]}"?' if near else ""
-        return f"must be one of {', '.join(options)} (got {problem['input']!r}){hint}"
-    return f"{message} (got {problem['input']!r})"
+    got = "" if path[-1] in SECRET_KEYS else f" (got {shown(value)})"
+    if kind in ("enum", "literal_error"):
+        options = _options(problem)
+        if len(options) == 1:
+            return f"write {options[0]}, there is nothing else{got}"
+        return f"must be one of {', '.join(options)}{got}{nearest(str(value), options)}"
+    if kind == "value_error":
+        return str(problem["msg"]).removeprefix("Value error, ") + got
+    if kind == "string_pattern_mismatch":
+        return FORMS.get(str(path[-1]), f"must match {problem['ctx']['pattern']}") + got
+    words = WORDS.get(kind)
+    if words is None:
+        return f"cannot be used here{got}"
+    return words.format(**_plain(problem.get("ctx") or {})) + (got if value is not None else "; or leave the key out")
+
+
+def _plain(limits: Mapping[str, Any]) -> dict[str, str]:
+    return {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in limits.items()}
+
+
+def _options(problem: Any) -> list[str]:
+    """Return what pydantic would have taken; it writes them as `'a', 'b' or 'c'`."""
+    return [text or number for text, number in re.findall(r"'([^']*)'|(\d+)", str(problem["ctx"]["expected"]))]
+
+
+def shown(value: object) -> str:
+    """Return a value as one would write it in the file; of long ones only what they are."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, Mapping):
+        return "`key: value` lines"
+    if isinstance(value, list):
+        return "a list"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (str, bool)) else str(value)
 
 
 def _keys_at(path: tuple[str | int, ...]) -> list[str]:

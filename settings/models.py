@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 
 from agentic.planning import DEFAULT_PLAYBOOKS
 from agentic.types import Action, ActionKind, Category, Check, Job, Mode, Risk
+from settings.source import Source, dotted
 
 
 class Section(BaseModel):
@@ -23,7 +24,34 @@ def _not_a_number(value: object) -> object:
     return value
 
 
-Seconds = Annotated[float, BeforeValidator(_not_a_number), Field(gt=0)]
+def _switch(value: object) -> object:
+    if isinstance(value, bool):
+        return value
+    raise ValueError(_true_or_false(value) or "write true or false")
+
+
+def _auto_or_switch(value: object) -> object:
+    if isinstance(value, bool) or value == "auto":
+        return value
+    raise ValueError(_true_or_false(value) or "write auto, true or false")
+
+
+def _auto_or_count(value: object) -> object:
+    if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+        return value
+    raise ValueError("write auto, or a whole number from 1 on")
+
+
+def _true_or_false(value: object) -> str | None:
+    """Return what to write instead of a word that other formats take for a switch; here it would be a word."""
+    meant = {"no": "false", "off": "false", "0": "false", "yes": "true", "on": "true", "1": "true"}
+    meant |= {"false": "false", "true": "true"}
+    found = meant.get(str(value).lower())
+    return f"write {found}" + (", without quotes" if str(value).lower() == found else "") if found else None
+
+
+Switch = Annotated[bool, BeforeValidator(_switch)]
+Seconds = Annotated[float, BeforeValidator(_not_a_number), Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, BeforeValidator(_not_a_number), Field(ge=1)]
 
 
@@ -50,6 +78,10 @@ class ApiSettings(Section):
     port: int = Field(8000, ge=0, le=65535, description="Port that `python main.py` listens on; 0 = any free one")
     public_url: str | None = Field(
         None, pattern=r"^https?://\S+$", description="Address people reach the API under; notifications link to it"
+    )
+    allowed_hosts: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,253}$")]] = Field(
+        default_factory=list,
+        description="Further names the service is called by; a request to any other name gets 421",
     )
     max_body_bytes: Count = Field(4 * 1024 * 1024, description="Larger request bodies get 413")
     max_log_bytes: Count = Field(1024 * 1024, description="Longer logs keep their head and tail; the cut is said")
@@ -82,11 +114,15 @@ class WorkerSettings(Section):
 class LlmSettings(Section):
     """The local model, which reads what rules cannot."""
 
-    enabled: Literal["auto"] | bool = Field("auto", description="auto = use it when it answers | true | false")
+    enabled: Annotated[Literal["auto"] | bool, BeforeValidator(_auto_or_switch)] = Field(
+        "auto", description="auto = use it when it answers | true | false"
+    )
     base_url: str = Field("http://localhost:1234/v1", description="An OpenAI-compatible server, with /v1")
     model: str = Field("auto", description="auto = the model that is loaded")
     api_key: str | None = Field(None, description="Bearer token, when the server asks for one; use ${NAME}")
-    context_tokens: Literal["auto"] | Count = Field("auto", description="auto = ask the server")
+    context_tokens: Annotated[Literal["auto"] | Count, BeforeValidator(_auto_or_count)] = Field(
+        "auto", description="auto = ask the server"
+    )
     max_output_tokens: Count = 500
     deadline_seconds: Seconds = Field(180, description="For one question in all")
     concurrency: Count = Field(1, description="Questions under way at once")
@@ -156,7 +192,7 @@ class ActionSettings(EffectorCall):
     kind: ActionKind | None = Field(None, description="Kind from the taxonomy; default: the action's name")
     description: str = Field("", description="What a person reads before approving")
     risk: Risk = Field(Risk.RISKY, description="observe | safe | risky")
-    idempotent: bool = Field(False, description="true only if running it twice does no harm")
+    idempotent: Switch = Field(False, description="true only if running it twice does no harm")
     jobs: list[str] = Field(default_factory=list, description="The only jobs it may be used for; empty = every job")
     undo: str | None = Field(None, description="Name of the action that takes this one back")
     verify: CheckSettings | None = None
@@ -195,7 +231,7 @@ class JobSettings(Section):
 
     id: str = Field(description='The job_id of its events; "*" is every other job')
     mode: Mode = Field(Mode.SUGGEST, description="observe | suggest | approve | auto")
-    safe_to_rerun: bool = Field(False, description="The job's contract: without it no rerun happens by itself")
+    safe_to_rerun: Switch = Field(False, description="The job's contract: without it no rerun happens by itself")
     rerun: RerunSettings | None = Field(None, description="How to start the job again")
     verify: CheckSettings | None = Field(None, description="How to see that the job is well")
     playbooks: dict[Category, list[str]] = Field(default_factory=dict, description="Override the global ones")
@@ -275,7 +311,7 @@ class RedactionSettings(Section):
 class LabSettings(Section):
     """The fault lab that `python main.py` runs beside the worker."""
 
-    enabled: bool = Field(True, description="Break small real jobs so that one can watch them heal")
+    enabled: Switch = Field(True, description="Break small real jobs so that one can watch them heal")
     interval_seconds: Seconds = Field(20, description="Time between two faults")
 
 
@@ -307,10 +343,27 @@ class Settings(Section):
     history: HistorySettings = HistorySettings()
     redaction: RedactionSettings = RedactionSettings()
     lab: LabSettings = LabSettings()
+    _base_dir: Path = PrivateAttr(Path())
+    _source: Source | None = PrivateAttr(None)
+
+    def read_from(self, source: Source, base_dir: Path) -> Settings:
+        """Remember where these settings were written; returns itself."""
+        self._source, self._base_dir = source, base_dir
+        return self
+
+    def located(self, path: tuple[str | int, ...], message: str) -> str:
+        """Return a mistake with the place where its setting was written, as far as that is known."""
+        if self._source is None:
+            return f"{dotted(path)}: {message}" if path else message
+        return self._source.located(path, message)
+
+    def file(self) -> str | None:
+        """Return the name of the file they were read from; None when there was none."""
+        return self._source.name if self._source is not None and self._source.written else None
 
     def base_dir(self) -> Path:
         """The folder that relative paths and plugin modules are looked up in."""
-        return Path(self.__dict__.get("_base_dir", "."))
+        return self._base_dir
 
     def data_dir(self) -> Path:
         """The embedded store's folder, absolute."""

@@ -15,6 +15,7 @@ import yaml
 from agentic.errors import ConfigError
 
 Path = tuple[str | int, ...]
+KEY = re.compile(r"([A-Za-z_][\w.-]*): ")
 VARIABLE = re.compile(r"\$(\$|\{([A-Za-z_][A-Za-z0-9_]*)\})")
 
 
@@ -53,6 +54,8 @@ class Source:
     data: dict[str, Any] = field(default_factory=dict)
     places: dict[Path, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    written: bool = True
+    """Whether there is a file at all."""
 
     def place(self, path: Path) -> str:
         """Return `file:line:column` of a path, or of the nearest part of it that was written."""
@@ -63,8 +66,18 @@ class Source:
 
     def complain(self, path: Path, message: str) -> None:
         """Add one problem, with its place."""
+        self.problems.append(self.located(path, message))
+
+    def located(self, path: Path, message: str) -> str:
+        """Return `file:line:column: path: message`.
+
+        Where the message begins with a key that was written below the path (`cwd: …`), its place is meant.
+        """
+        key = KEY.match(message)
+        if key and (below := (*path, *key[1].split("."))) in self.places:
+            path, message = below, message[key.end() :]
         where = dotted(path)
-        self.problems.append(f"{self.place(path)}: {where + ': ' if where else ''}{message}")
+        return f"{self.place(path)}: {where + ': ' if where else ''}{message}"
 
 
 def dotted(path: Path) -> str:

@@ -152,7 +152,7 @@ class EmbeddedStore:
         return self._say(b"PING\r\n").startswith((b"+PONG", b"-LOADING")) and self._loaded()
 
     def _loaded(self) -> bool:
-        return b"loading:0" in self._say(b"INFO persistence\r\n")
+        return b"\nloading:0" in self._say(b"INFO persistence\r\n")
 
     def _shut_down(self) -> None:
         """Ask the server to stop and wait until it has; its append-only file is complete by then."""

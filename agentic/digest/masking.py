@@ -15,21 +15,32 @@ from agentic.words import words
 
 _LONGEST = 600
 
+# Named one by one: three or four capitals behind a time can as well be the level, or the first word of the message.
+_ZONES = (
+    "Z|UTC|GMT|WES?T|CES?T|EES?T|MSK|BST|IST|[ECMP][SD]T|AK[SD]T|HST|A[SD]T|BRT|ART|JST|KST|SGT|HKT|PHT|ICT|WIB|AE[SD]T|AC[SD]T"
+    "|AWST|NZ[SD]T|SAST|GST|PKT"
+)
+_LEVELS = "TRACE|DEBUG|VERBOSE|INFO|NOTICE|SUCCESS|WARN|WARNING|ERRO|ERROR|ERR|SEVERE|CRIT|CRITICAL|ALERT|EMERG|FATAL|PANIC|FAILED"
 _PREFIXES = re.compile(
     r"^(?:"
-    r"\[?(?:[a-z]+ )?\d{4}[-/.]\d\d[-/.]\d\d[T _]\d\d[:.]\d\d(?:[:.]\d\d)?(?:[.,:]\d+)?(?: ?(?:Z|UTC|GMT|[A-Z]{1,3}[SD]?T\b|[+-]\d\d:?\d\d))?\]?"
+    r"\[?(?:[a-z]+ )?\d{4}[-/.]\d\d[-/.]\d\d[T _]\d\d[:.]\d\d(?:[:.]\d\d)?(?:[.,:]\d+)?(?: ?(?:"
+    + _ZONES
+    + r"|[+-]\d\d:?\d\d)(?![A-Za-z0-9]))?\]?"
     r"|\[?\d\d?/(?:[A-Z][a-z]{2}|\d\d)/\d{2,4}[: ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:Z|[+-]\d{4}))?\]?"
-    r"|(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} [ \d]\d(?: \d{4})? \d\d:\d\d:\d\d(?:[.,]\d+)?(?: \d{4})?(?: [\w.-]{1,64}(?= [\w./()-]{1,64}(?:\[\d+\])?: ))?"
+    r"|(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} [ \d]\d(?: \d{4})? \d\d:\d\d:\d\d(?:[.,]\d+)?(?: \d{4})?(?: (?!(?i:"
+    + _LEVELS
+    + r") )[\w.-]{1,64}(?= [\w./()-]{1,64}(?:\[\d+\])?: ))?"
     r"|\[?\d\d:\d\d:\d\d(?:[.,]\d+)?Z?\]?"
     r"|\d{6} \d{6} \d+"
     r"|\[ *\d+\.\d{3,}\]"
     r"|[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+"
     r"|\d{10,13}(?:\.\d+)?"
     r"|(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL) +\[[^\]]{1,80}\] "
-    r"|[\w.-]{1,40} {0,20}\| "
+    r"|(?!(?i:" + _LEVELS + r")[ |])[\w.-]{1,40} {0,20}\| "
     r"|#\d+ (?:\d+\.\d+ )?"
     r"|\d+(?:\.\d+)? ?m?s(?:ec)? \|"
-    r")[\s:\-|]*"
+    # A word is taken whole or not at all.
+    r")(?!(?<=[A-Za-z0-9])[A-Za-z0-9])[\s:\-|]*"
 )
 _TOKEN = re.compile(r"[^\s\"'`()\[\]{}<>,;=|]+")
 _WORD = re.compile(r"[A-Za-z0-9_#%-]+")

@@ -19,6 +19,8 @@ from agentic.digest.secrets import FORMS, PASSWORD_NAME, TOKEN_NAME, SecretForm,
 from agentic.errors import ConfigError
 
 _CHUNK = 1 << 20
+_SHORT = 200
+_MOST_CLEAN = 4096
 _PEM_BEGIN = re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d")
 _PEM_END = re.compile(r"-----END (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----|Private-MAC:")
 _PEM_INLINE = re.compile(r"(-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----)([^\n-]+)(-----END|\Z|(?=[\"'\n]))")
@@ -37,6 +39,7 @@ class Redactor:
 
     def __init__(self, patterns: Mapping[str, str] = {}, key: bytes = b"") -> None:
         self._key = key[:64]
+        self._clean: set[str] = set()
         self._forms = FORMS + tuple(_own_form(kind, pattern) for kind, pattern in patterns.items())
         self._compiled = [re2.compile(form.pattern.encode(), _options()) for form in self._forms]
         self._groups = [_secret_group(compiled) for compiled in self._compiled]
@@ -49,9 +52,20 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return the text without its secrets; the number of lines stays."""
+        if text in self._clean:
+            return text
         if len(text) <= _CHUNK:
-            return self._redact(text)
+            redacted = self._redact(text)
+            if len(text) <= _SHORT and redacted == text:
+                self._remember_clean(text)
+            return redacted
         return "".join(self._redact(part) for part in _chunks(text))
+
+    def _remember_clean(self, text: str) -> None:
+        """Keep a short text that holds no secret: hosts, users and commands are the same in event after event."""
+        if len(self._clean) >= _MOST_CLEAN:
+            self._clean.clear()
+        self._clean.add(text)
 
     def lines(self, lines: Sequence[str]) -> list[str]:
         """Return as many lines as came in, without their secrets."""

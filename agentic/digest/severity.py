@@ -19,14 +19,14 @@ _SIGNS: tuple[tuple[int, str], ...] = (
         40,
         r"\berror[\]:=]|\blevel=\"?(?:error|fatal|crit)|\"(?:level|severity|lvl)\":\s*\"(?:error|fatal|critical)|(?-i:\bERROR\b|\bE:|^E\d{4} )",
     ),
-    (30, r"\berror\b|\bexception\b|\berreur\b|\bfehler\b|\berro\b|ошибка|错误|エラー"),
+    (30, r"\berrors?\b|\bexception\b|\berreur\b|\bfehler\b|\berro\b|ошибка|错误|エラー"),
     (
         26,
         r"\bfail(?:ed|ure|s|ing)?\b|\bcannot\b|\bcan't\b|\bcould ?n[o']t\b|\bunable to\b|\brefused\b|\bdenied\b|\babort(?:ed|ing)?\b|\binvalid\b|\bmissing\b|\bnot found\b|\bunknown\b|\bunreachable\b|\bcrash",
     ),
     (
         26,
-        r"\bkilled\b|no space left|timed? ?out|no such file|out of memory|\boom\b|\bexpired\b|\bdeadlock|\block(?:ed)? (?:by|is held)|\bexceed(?:ed|s|ing)?\b|\bsegmentation fault|\bcore dumped|\bunauthori[sz]ed\b|\bforbidden\b|too many|\bevicted\b|\bpreempt|\bterminat(?:ed|ing)\b|\bcancell?ed\b|\bunexpected\b|\bsyntax error\b|\bcorrupt|\bdoes not exist\b|\bundefined\b|\bviolat",
+        r"\bkilled\b|no space left|timed? ?out|no such file|out of memory|\boom\b|\bexpired\b|\bdeadlock|\block(?:ed)? (?:by|is held)|\bexceed(?:ed|s|ing)?\b|\bsegmentation fault|\bcore dumped|\bunauthori[sz]ed\b|\bforbidden\b|too many|\bevicted\b|\bpreempt|\bterminat(?:ed|ing)\b|\bcancell?ed\b|\bunexpected\b|\bsyntax error\b|\bcorrupt|\bdoes not exist\b|\bundefined\b|\bviolat|\bnot (?:allowed|permitted|defined|set)\b|^\S+: \*\*\* |\bno rule to\b|\bnil value\b",
     ),
     (
         10,

@@ -5,19 +5,16 @@ from __future__ import annotations
 import shlex
 import signal
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from agentic.contracts import Effector, EffectRequest, EffectResult
 from agentic.effectors import process
 from agentic.effectors.output import NoRedaction, TextRedactor, one_line, plain
 from agentic.effectors.placeholders import (
-    ANY,
-    SHELLS,
     UNFIT,
     Refusal,
+    check_argv,
     check_params,
-    check_placeholders,
     fill_argv,
     lineage_of,
     next_attempt,
@@ -79,20 +76,8 @@ class Command(Effector):
         """Raise ConfigError when the command cannot work or would let a value reach a shell."""
         settings = action.settings
         _check_shape(settings)
-        argv = settings["argv"]
         check_params(action)
-        if not argv[0].startswith("/"):
-            raise ConfigError(f"argv: write the absolute path of the program (got {argv[0]!r})")
-        for index, argument in enumerate(argv):
-            check_placeholders(argument, action)
-            if not ANY.search(argument):
-                continue
-            if index == 0:
-                raise ConfigError("argv: the program itself may not be a placeholder")
-            if not ANY.fullmatch(argument):
-                raise ConfigError(f"argv: in {argument!r} the placeholder must be a whole argument of its own")
-            if Path(argv[0]).name in SHELLS and "-c" in argv[:index]:
-                raise ConfigError("argv: no placeholder may reach a shell; call the program itself")
+        check_argv(settings["argv"], action)
 
     def _environment_of(self, request: EffectRequest) -> dict[str, str]:
         event = request.event

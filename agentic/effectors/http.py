@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx
 
+from agentic.argv import PLACEHOLDER
 from agentic.contracts import Effector, EffectRequest, EffectResult
 from agentic.effectors.destinations import Destination, Destinations, Resolve, system_resolve
 from agentic.effectors.output import NoRedaction, TextRedactor, one_line
 from agentic.effectors.placeholders import (
-    ANY,
     KNOWN,
     Refusal,
     check_known,
@@ -100,11 +100,11 @@ class Http(Effector):
         _check_shape(settings)
         check_params(action)
         origin, rest = split_url(settings["url"])
-        if ANY.search(origin):
+        if PLACEHOLDER.search(origin):
             raise ConfigError("url: a placeholder may stand in the path or the query, never in the host")
         check_placeholders(rest, action)
         try:
-            self._destinations.check(origin + ANY.sub("x", rest))
+            self._destinations.check(origin + PLACEHOLDER.sub("x", rest))
         except Refusal as refusal:
             raise ConfigError(f"url: {refusal}") from refusal
         check_known(json.dumps(settings.get("json")), action)

@@ -40,7 +40,7 @@ class Notify(Effector):
     def preview(self, request: EffectRequest) -> str:
         """Say which channels would be told what."""
         channels = ", ".join(self._channels(request)) or "nobody (no channel is configured)"
-        return f"tell {channels}: {one_line(message_for(request, self._link_base).title)}"
+        return f"tell {channels}: {one_line(_title(request))}"
 
     def check(self, action: Action) -> None:
         """Raise ConfigError when the action names a channel that does not exist."""
@@ -75,7 +75,6 @@ def message_for(request: EffectRequest, link_base: str | None = None) -> Message
     event, diagnosis = request.event, request.diagnosis
     asks = request.action.kind is ActionKind.ESCALATE_TO_HUMAN
     category = diagnosis.category.value if diagnosis else ""
-    title = f"{event.job_id}: {event.status.value}" + (f", {category.replace('_', ' ')}" if category else "")
     body = [plain(request.action.settings.get("message", ""))]
     body += _cause(diagnosis)
     body += [f"Line {quoted.line}: {one_line(quoted.text, 300)}" for quoted in request.evidence[:QUOTED_LINES]]
@@ -84,7 +83,7 @@ def message_for(request: EffectRequest, link_base: str | None = None) -> Message
         body.append("Please look at it: nothing more happens by itself.")
     facts = {"run": event.run_id, "host": event.host, "exit code": event.exit_code}
     return Message(
-        title=title,
+        title=_title(request),
         body="\n".join(line for line in body if line),
         severity=Severity.ERROR if asks else Severity.WARNING,
         event_id=event.event_id,
@@ -94,6 +93,12 @@ def message_for(request: EffectRequest, link_base: str | None = None) -> Message
         fields={name: str(value) for name, value in facts.items() if value is not None},
         id=request.key,
     )
+
+
+def _title(request: EffectRequest) -> str:
+    event, diagnosis = request.event, request.diagnosis
+    what = f", {diagnosis.category.replace('_', ' ')}" if diagnosis else ""
+    return f"{event.job_id}: {event.status}{what}"
 
 
 def _cause(diagnosis: Diagnosis | None) -> list[str]:

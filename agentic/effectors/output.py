@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
+from agentic.unseen import CONTROLS_BUT_TAB_AND_NEWLINE, DIRECTION_MARKS
+
 KEEP_BYTES = 64 * 1024
 SHOWN_LINES = 20
 SHOWN_CHARACTERS = 4000
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-# C0 and C1 controls except tab and newline, and the marks that turn the direction of text around.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(f"[{CONTROLS_BUT_TAB_AND_NEWLINE}{DIRECTION_MARKS}]")
 
 
 class TextRedactor(Protocol):

@@ -14,18 +14,27 @@ from urllib.parse import quote
 
 import re2
 
+from agentic.argv import (
+    FIELDS,
+    PLACEHOLDER,
+    argv_problems,
+    literal,
+    placeholder_problem,
+    placeholders_in,
+    whole_placeholder,
+)
 from agentic.contracts import EffectRequest
 from agentic.errors import AutoRemedyError, ConfigError
 from agentic.types import Action, Event, Job
+from agentic.unseen import CONTROLS, SURROGATES
 
-FIELDS = ("event_id", "job_id", "run_id", "host")
-FIELD_PATTERN = re.compile(r"[A-Za-z0-9._:@/][A-Za-z0-9._:@/-]{0,127}")
-FIELD_RULE = "letters, digits and ._:@/- are allowed, at most 128 of them, no '-' first and no '..' folder"
+FIELD_PATTERN = re.compile(r"[A-Za-z0-9._:@][A-Za-z0-9._:@/-]{0,127}")
+FIELD_RULE = (
+    "letters, digits and ._:@/- are allowed, at most 128 of them, no '-' or '/' first and no '.' or '..' folder"
+)
 PARAM_MAX = 1024
-UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-ANY = re.compile(r"\{([^{}]*)\}")
+UNFIT = re.compile(f"[{CONTROLS}{SURROGATES}]")
 KNOWN = re.compile(r"\{(event_id|job_id|run_id|host|param\.[^{}]+)\}")
-SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "ash", "busybox", "fish"})
 END_OF_OPTIONS = "--"
 
 
@@ -62,7 +71,10 @@ def value_of(name: str, request: EffectRequest) -> str:
     value = getattr(request.event, name)
     if not value:
         raise Refusal(f"the event has no {name}, and {{{name}}} needs one")
-    if not FIELD_PATTERN.fullmatch(value) or ".." in value.split("/"):
+    pattern = request.action.params.get(name)
+    if pattern is not None:  # the operator's own word on what this field may be, such as a path
+        return _fitting(value, pattern, name)
+    if not FIELD_PATTERN.fullmatch(value) or not {".", ".."}.isdisjoint(value.split("/")):
         raise Refusal(f"the event's {name} {_shown(value)} may not stand in for {{{name}}}: {FIELD_RULE}")
     return str(value)
 
@@ -75,10 +87,14 @@ def _param(name: str, request: EffectRequest) -> str:
     value = values.get(name)
     if value is None:
         raise Refusal(f"neither the job nor the event's labels have a value for {{param.{name}}}")
+    return _fitting(value, pattern, f"param.{name}")
+
+
+def _fitting(value: str, pattern: str, name: str) -> str:
     if len(value) > PARAM_MAX or UNFIT.search(value):
-        raise Refusal(f"the value of {{param.{name}}} is too long or has control characters")
+        raise Refusal(f"the value of {{{name}}} is too long or has control characters")
     if not _compiled(pattern).fullmatch(value):
-        raise Refusal(f"the value {_shown(value)} of {{param.{name}}} does not match its pattern {pattern!r}")
+        raise Refusal(f"the value {_shown(value)} of {{{name}}} does not match its pattern {pattern!r}")
     return value
 
 
@@ -90,13 +106,13 @@ def fill_argv(argv: Sequence[str], request: EffectRequest) -> list[str]:
     """Return the command with each placeholder replaced by one whole argument."""
     filled: list[str] = []
     for argument in argv:
-        match = ANY.fullmatch(argument)
-        if match is None:
-            if ANY.search(argument):
+        name = whole_placeholder(argument)
+        if name is None:
+            if placeholders_in(argument):
                 raise Refusal(f"{argument!r}: a placeholder must be a whole argument of its own")
-            filled.append(argument)
+            filled.append(literal(argument))
             continue
-        value = value_of(_known(match[1]), request)
+        value = value_of(_known(name), request)
         # A pattern such as -?[0-9]+ may let a dash through; only after `--` can no program take it for an option.
         if value.startswith("-") and END_OF_OPTIONS not in argv[: len(filled)]:
             raise Refusal(f"{_shown(value)} would be taken for an option; write '--' before {argument} in argv")
@@ -119,7 +135,7 @@ def split_url(url: str) -> tuple[str, str]:
 def fill_url(url: str, request: EffectRequest) -> str:
     """Return the URL with each placeholder replaced by its percent-encoded value."""
     origin, rest = split_url(url)
-    if ANY.search(origin):
+    if PLACEHOLDER.search(origin):
         raise Refusal("a placeholder may stand in the path or the query of a URL, never in its host")
 
     def encoded(match: re.Match[str]) -> str:
@@ -128,7 +144,7 @@ def fill_url(url: str, request: EffectRequest) -> str:
             raise Refusal(f"{_shown(value)} may not stand in a URL: it would point to another folder")
         return quote(value, safe="")
 
-    return origin + ANY.sub(encoded, rest)
+    return origin + PLACEHOLDER.sub(encoded, rest)
 
 
 def fill_json(value: Any, request: EffectRequest) -> Any:
@@ -148,12 +164,17 @@ def check_params(action: Action) -> None:
         _compiled(pattern)
 
 
+def check_argv(argv: Sequence[str], action: Action) -> None:
+    """Raise ConfigError when a command can never run, or would let a value reach a shell."""
+    for _, problem in argv_problems(argv, action.params):
+        raise ConfigError(f"argv: {problem}")
+
+
 def check_placeholders(text: str, action: Action) -> None:
     """Raise ConfigError when a text has a placeholder that can never get a value."""
-    for name in ANY.findall(text):
-        if name not in FIELDS and not name.startswith("param."):
-            raise ConfigError(f"unknown placeholder {{{name}}}; known: {', '.join(FIELDS)}, param.NAME")
-        check_known(f"{{{name}}}", action)
+    for name in PLACEHOLDER.findall(text):
+        if problem := placeholder_problem(name, action.params):
+            raise ConfigError(problem)
 
 
 def check_known(text: str, action: Action) -> None:

@@ -120,6 +120,16 @@ class LineContext:
         """Say whether any line of the last part reports a failure outright."""
         return any(severity(line) >= 45 for line in self._lines[max(0, self.total - 400) :])
 
+    def strongest(self) -> str:
+        """Return the text of the line that looks most like a failure, if only a little."""
+        numbers = self.most_severe(1)
+        return self._lines[numbers[0]] if numbers else ""
+
+    def last_text(self) -> str:
+        """Return the last line with any text."""
+        numbers = self.last_lines(1)
+        return self._lines[numbers[0]].strip() if numbers else ""
+
     def last_lines(self, count: int) -> tuple[int, ...]:
         """Return the last lines with any text, the last first."""
         numbers = []

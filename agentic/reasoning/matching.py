@@ -56,6 +56,13 @@ class Haystack:
             self._starts = [0, *accumulate(lengths)]
         return bisect.bisect_right(self._starts, position) - 1
 
+    def lines(self, first: int, count: int) -> list[str]:
+        """Return some lines as the patterns see them."""
+        self.line_of(0)
+        starts = self._starts or [0, 0]
+        raw = self.raw[starts[first] : starts[min(len(starts) - 1, first + count)]]
+        return raw.decode("utf-8", "replace").split("\n")[:count]
+
     def around(self, line: int) -> bytes:
         """Return a line with the two before and after it."""
         self.line_of(0)

@@ -6,6 +6,7 @@ from agentic.contracts import ReasoningModule
 from agentic.types import Category, Decision, Diagnosis, Feedback, Precedent, Situation
 
 CONFIDENCE_OF_A_CORRECTION = 95
+HARMLESS = frozenset({Category.NOT_A_FAILURE, Category.CANCELLED_BY_OPERATOR})
 
 
 class PrecedentModule(ReasoningModule):
@@ -27,9 +28,16 @@ class PrecedentModule(ReasoningModule):
                 evidence=_headline_lines(situation),
                 source=f"precedent:{precedent.event_id}",
             ),
-            actions=(known_action, "escalate") if known_action else None,
+            actions=_actions(category, known_action),
             note=f"{feedback.user} corrected {precedent.event_id}",
         )
+
+
+def _actions(category: Category, taught: str | None) -> tuple[str, ...] | None:
+    """Return the plan, None for the playbook's; feedback alone, which anybody can give, silences no failure."""
+    if category in HARMLESS and taught in (None, "no_op", "notify"):
+        return ("notify",)
+    return (taught, "escalate") if taught else None
 
 
 def latest_correction(precedents: tuple[Precedent, ...]) -> tuple[Precedent, Feedback] | None:
@@ -46,23 +54,22 @@ def latest_correction(precedents: tuple[Precedent, ...]) -> tuple[Precedent, Fee
 def judged_wrong(precedents: tuple[Precedent, ...]) -> dict[str, str]:
     """Return the actions that people judged wrong for this signature: name to a sentence that says who and where.
 
-    A later "right" on an incident that tried the same action lifts the judgement.
+    No later "right" lifts that: anybody can say so, and feedback may only hold actions back.
     """
     verdicts = sorted(
-        ((f.at, p, f) for p in precedents for f in p.feedback if f.verdict in ("wrong", "right")),
-        key=lambda item: item[0],
+        ((f.at, p, f) for p in precedents for f in p.feedback if f.verdict == "wrong"), key=lambda item: item[0]
     )
-    judged: dict[str, str] = {}
-    for _, precedent, feedback in verdicts:
-        for action in precedent.tried:
-            if feedback.verdict == "wrong":
-                judged[action] = f"{feedback.user} judged it wrong on {precedent.event_id}"
-            else:
-                judged.pop(action, None)
-    return judged
+    return {
+        action: f"{feedback.user} judged it wrong on {precedent.event_id}"
+        for _, precedent, feedback in verdicts
+        for action in precedent.tried
+    }
 
 
 def _cause(precedent: Precedent, feedback: Feedback, category: Category) -> str:
+    if category in HARMLESS:
+        words = f"{feedback.user} called the same failure harmless ({category}) on {precedent.event_id}"
+        return f"{words}: {feedback.comment}" if feedback.comment else words
     if feedback.comment:
         return f"{feedback.comment} (taught by {feedback.user} on {precedent.event_id})"
     if category == precedent.category and precedent.root_cause:

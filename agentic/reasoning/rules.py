@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentic.contracts import ReasoningModule
+from agentic.digest.severity import severity
+from agentic.reasoning.causes import particulars_for, render
 from agentic.reasoning.context import LineContext, tail_start
 from agentic.reasoning.exits import ExitMeaning, meaning
 from agentic.reasoning.matching import Found, Haystack, Hit, Matcher
 from agentic.reasoning.signatures import (
     BUILT_IN,
-    PLACEHOLDER,
     Role,
     Signature,
     check_examples,
@@ -64,8 +65,8 @@ _PASSING = frozenset(
         Category.LOCK_CONTENTION,
     }
 )
-_LONGEST_PARTICULAR = 100
 _MOST_EVIDENCE = 8
+_LONGEST_QUOTE = 200
 
 
 @dataclass(slots=True)
@@ -120,7 +121,7 @@ class Rules(ReasoningModule):
         if healthy is not None:
             return healthy
         if candidates:
-            return _diagnosis(candidates, exit_says, context)
+            return _diagnosis(candidates, exit_says, context, haystack)
         return _from_run(event, exit_says, context)
 
     def _applies(self, entry: Found, event: Event, haystack: Haystack) -> bool:
@@ -232,7 +233,9 @@ def _contradicted(candidates: Sequence[_Candidate], context: LineContext, end: i
     return False
 
 
-def _diagnosis(candidates: Sequence[_Candidate], exit_says: ExitMeaning | None, context: LineContext) -> Diagnosis:
+def _diagnosis(
+    candidates: Sequence[_Candidate], exit_says: ExitMeaning | None, context: LineContext, haystack: Haystack
+) -> Diagnosis:
     best = candidates[0]
     category = best.signature.category
     allies = [c for c in candidates[1:] if c.signature.category is category]
@@ -246,12 +249,12 @@ def _diagnosis(candidates: Sequence[_Candidate], exit_says: ExitMeaning | None, 
     if close:
         confidence -= 10
     ruled_out = [
-        f"{rival.signature.category}: {_fill(rival.signature.cause, rival.hits[0])} (line {rival.first})"
+        f"{rival.signature.category}: {_said(rival.signature, rival.hits[:1], haystack)} (line {rival.first})"
         for rival in rivals[:3]
     ]
     return Diagnosis(
         category=category,
-        root_cause=_fill(best.signature.cause, _richest(best.hits)),
+        root_cause=_said(best.signature, best.hits, haystack),
         confidence=max(1, min(99, confidence)),
         evidence=_evidence(best, allies, context),
         source=f"rule:{best.signature.name}",
@@ -267,23 +270,10 @@ def _evidence(best: _Candidate, allies: Sequence[_Candidate], context: LineConte
     return tuple(dict.fromkeys(lines))[:_MOST_EVIDENCE]
 
 
-def _richest(hits: Sequence[Hit]) -> Hit:
-    """Return the first hit that names the most particulars."""
-    return max(hits, key=lambda hit: (len(hit.particulars), -hit.line))
-
-
-def _fill(template: str, hit: Hit) -> str:
-    """Put the particulars found in the log into a cause; a fallback that begins with a blank keeps it for both."""
-
-    def value(match: object) -> str:
-        name, fallback = match[1], match[2]  # type: ignore[index]
-        text = " ".join(hit.particulars.get(name, "").split()).strip("\"'`,;")
-        if len(text) > _LONGEST_PARTICULAR:
-            text = text[:_LONGEST_PARTICULAR] + "…"
-        lead = " " if (fallback or "").startswith(" ") else ""
-        return lead + text if text else fallback or ""
-
-    return PLACEHOLDER.sub(value, template).strip()
+def _said(signature: Signature, hits: Sequence[Hit], haystack: Haystack) -> str:
+    """Return the cause in words, with the particulars of the first place that names the most of them."""
+    named = [particulars_for(signature.cause, hit.particulars, haystack.lines(hit.line, 3)) for hit in hits]
+    return render(signature.cause, max(named, key=len))
 
 
 def _run_diagnosis(category: Category, cause: str, confidence: int, lines: Sequence[int], name: str) -> Diagnosis:
@@ -306,11 +296,22 @@ def _from_run(event: Event, exit_says: ExitMeaning | None, context: LineContext)
 def unknown(situation: Situation) -> Diagnosis:
     """Return the honest answer when nothing is proved, with the lines that a person should read first."""
     context = LineContext(situation.digest.lines or situation.event.log, ())
-    headline = situation.digest.headline
     return Diagnosis(
         category=Category.UNKNOWN,
-        root_cause=f"No known cause; the log says: {headline}" if headline else "The log does not contain the cause",
+        root_cause=_nothing_proved(situation, context),
         confidence=0,
         evidence=context.most_severe(3),
         source="none",
     )
+
+
+def _nothing_proved(situation: Situation, context: LineContext) -> str:
+    """Say in one sentence what the log has instead of a cause."""
+    code = situation.event.exit_code
+    ended = f"the run ended with exit code {code}" if code else "the run failed"
+    last = context.last_text()
+    if not last:
+        return f"The log is empty, and {ended}"
+    if not severity(situation.digest.headline) and not severity(context.strongest()):
+        return f"No line of the log looks like a fault, yet {ended}; it ends with: {last[:_LONGEST_QUOTE]}"
+    return f"No known cause; the log says: {situation.digest.headline}"

@@ -17,12 +17,15 @@ import re2
 import yaml
 
 from agentic.errors import ConfigError
+from agentic.reasoning.particulars import KINDS
 from agentic.types import Category
 from agentic.words import words
 
 BUILT_IN = Path(__file__).parent / "knowledge"
 
 PLACEHOLDER = re.compile(r"\{(\w+)(?:\|([^{}]*))?\}")
+OPTIONAL = re.compile(r"\[([^\[\]]*\{[^\[\]]*)\]")
+"""A part of a cause that is left out when the log does not name what it speaks of."""
 
 
 class Role(StrEnum):
@@ -272,9 +275,10 @@ class _Reader:
         text = self._text("cause", needed=role not in _WITHOUT_CATEGORY) or ""
         everywhere = frozenset.intersection(*groups)
         anywhere = frozenset.union(*groups)
+        optional = {match[1] for part in OPTIONAL.finditer(text) for match in PLACEHOLDER.finditer(part[1])}
         for match in PLACEHOLDER.finditer(text):
-            if match[1] not in anywhere:
+            if match[1] not in anywhere | KINDS:
                 self._fail("cause", f"cause: no pattern has a group {match[1]!r}")
-            if match[2] is None and match[1] not in everywhere:
+            if match[2] is None and match[1] not in everywhere | optional:
                 self._fail("cause", f"cause: {{{match[1]}}} needs a fallback, as in {{{match[1]}|a service}}")
         return text

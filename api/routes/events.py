@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from agentic.errors import InvalidEvent
 from agentic.intake import event_to_json, parse_event, parse_events
 from agentic.report import Report
 from agentic.types import Event, utc_now
+from api import examples
 from api.body import media_type, read_body
 from api.models import Accepted, BatchAnswer
 from api.openapi import JSON, answers, body, content, ref
@@ -54,7 +56,7 @@ PROBLEMS = ("cross-site", "too-large", "unsupported-media-type", "invalid", "que
 @router.post(
     "/event",
     status_code=202,
-    responses=answers(*PROBLEMS, ok=202, model=Accepted),
+    responses=answers(*PROBLEMS, ok=202, model=Accepted, example=examples.ACCEPTED),
     openapi_extra=body(Report, {"a failure": FAILED, "a success": SUCCEEDED, "more fields": DETAILED}),
 )
 async def submit_event(request: Request) -> Response:
@@ -79,8 +81,12 @@ async def submit_event(request: Request) -> Response:
     "/events",
     status_code=202,
     responses={
-        **answers(*PROBLEMS, ok=202, model=BatchAnswer, text="The store has every event"),
-        207: {"model": BatchAnswer, "description": "The store has some of the events; `results` says which"},
+        **answers(*PROBLEMS, ok=202, model=BatchAnswer, text="The store has every event", example=examples.BATCH),
+        207: {
+            "model": BatchAnswer,
+            "description": "The store has some of the events; `results` says which",
+            "content": {JSON: {"example": examples.BATCH_IN_PART}},
+        },
     },
     openapi_extra={
         "requestBody": {
@@ -89,7 +95,10 @@ async def submit_event(request: Request) -> Response:
                 JSON: content(
                     {"type": "array", "items": ref(Report), "minItems": 1}, {"two events": [FAILED, SUCCEEDED]}
                 ),
-                NDJSON: {"schema": {"type": "string", "description": "One JSON object per line"}},
+                NDJSON: content(
+                    {"type": "string", "description": "One JSON object per line"},
+                    {"two events": "".join(f"{json.dumps(event)}\n" for event in (FAILED, SUCCEEDED))},
+                ),
             },
         }
     },

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from agentic.errors import InvalidEvent, Problem
 from agentic.types import Feedback
+from api import examples
 from api.body import media_type, read_body
 from api.models import FeedbackIn, Stored
 from api.openapi import JSON, answers, body
@@ -17,6 +18,7 @@ from api.problems import not_found
 from api.routes.events import links
 from api.routes.forms import SMALL_BODY_BYTES, read_form
 from api.services import Services, json_response, services
+from api.words import unknown
 
 router = APIRouter(tags=["history"])
 
@@ -46,6 +48,7 @@ EXAMPLES = {
         "store-unavailable",
         ok=201,
         model=Stored,
+        example=examples.STORED,
     ),
     openapi_extra=body(FeedbackIn, EXAMPLES),
 )
@@ -72,8 +75,8 @@ async def give_feedback(request: Request) -> Response:
 def _unknown_action(given: FeedbackIn, api: Services) -> list[Problem]:
     if given.correct_action is None or given.correct_action in api.action_names:
         return []
-    known = ", ".join(sorted(api.action_names))
-    return [Problem("/correct_action", f"no action or kind of that name; there are: {known}", "unknown_action")]
+    said = unknown(given.correct_action, sorted(api.action_names), "action or kind of action")
+    return [Problem("/correct_action", said, "unknown_action")]
 
 
 def _contradictions(given: FeedbackIn, record: Mapping[str, Any] | None) -> list[Problem]:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from agentic.types import Category, HistoryRecord, RecordStatus
+from api import examples
 from api.models import HistoryPage
 from api.openapi import answers
 from api.problems import not_found, parameter_error
@@ -17,7 +18,11 @@ from api.services import json_response, services
 router = APIRouter(tags=["history"])
 
 
-@router.get("/history", dependencies=[Known], responses=answers("invalid", "store-unavailable", model=HistoryPage))
+@router.get(
+    "/history",
+    dependencies=[Known],
+    responses=answers("invalid", "store-unavailable", model=HistoryPage, example=examples.HISTORY),
+)
 async def list_history(
     request: Request,
     limit: Limit = 50,
@@ -48,7 +53,10 @@ async def list_history(
     return json_response({"records": page.records, "next_cursor": page.next_cursor})
 
 
-@router.get("/history/{event_id}", responses=answers("not-found", "store-unavailable", model=HistoryRecord))
+@router.get(
+    "/history/{event_id}",
+    responses=answers("not-found", "store-unavailable", model=HistoryRecord, example=examples.RECORD),
+)
 async def get_record(request: Request, event_id: str) -> Response:
     """Return the record of one event, with what people said of it."""
     record = await services(request).store.record(event_id)

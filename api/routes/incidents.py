@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from api import examples
 from api.models import IncidentDetail, IncidentPage
 from api.openapi import answers
 from api.problems import not_found
@@ -18,7 +19,11 @@ router = APIRouter(tags=["incidents"])
 State = Literal["queued", "running", "delayed", "waiting", "done"]
 
 
-@router.get("/incidents", dependencies=[Known], responses=answers("invalid", "store-unavailable", model=IncidentPage))
+@router.get(
+    "/incidents",
+    dependencies=[Known],
+    responses=answers("invalid", "store-unavailable", model=IncidentPage, example=examples.INCIDENTS),
+)
 async def list_incidents(
     request: Request,
     state: Annotated[State | None, Query(description="Default: all that are not done")] = None,
@@ -30,7 +35,10 @@ async def list_incidents(
     return json_response({"incidents": page.records, "next_cursor": page.next_cursor})
 
 
-@router.get("/incidents/{event_id}", responses=answers("not-found", "store-unavailable", model=IncidentDetail))
+@router.get(
+    "/incidents/{event_id}",
+    responses=answers("not-found", "store-unavailable", model=IncidentDetail, example=examples.INCIDENT_DETAIL),
+)
 async def get_incident(request: Request, event_id: str) -> Response:
     """Return one incident with its timeline, and its record once there is one."""
     incident = await services(request).store.incident(event_id)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from agentic import __version__
+from api import examples
 from api.body import media_type, read_body
 from api.metrics import exposition
 from api.models import Health, PauseIn, PauseState, Readiness, Status
@@ -30,7 +31,7 @@ MODEL = {
 PAUSE_EXAMPLE = {"before maintenance": {"user": "dana", "reason": "database upgrade until 04:00"}}
 
 
-@router.get("/status", responses=answers("store-unavailable", model=Status))
+@router.get("/status", responses=answers("store-unavailable", model=Status, example=examples.STATUS))
 async def get_status(request: Request) -> Response:
     """Return queue, workers, store and model as they stand now."""
     api = services(request)
@@ -39,7 +40,13 @@ async def get_status(request: Request) -> Response:
     return json_response({"version": __version__, "uptime_seconds": uptime, **now})
 
 
-@router.get("/health", responses={**answers(model=Health), 503: {"model": Health, "description": "Down"}})
+@router.get(
+    "/health",
+    responses={
+        **answers(model=Health, example=examples.HEALTH),
+        503: {"model": Health, "description": "Down", "content": {JSON: {"example": examples.DOWN}}},
+    },
+)
 async def get_health(request: Request) -> Response:
     """Say in a sentence how things are."""
     status = await _look(request)
@@ -52,7 +59,7 @@ async def get_health(request: Request) -> Response:
     return json_response({"status": "degraded" if bad else "ok", "summary": summary, "checks": checks})
 
 
-@router.get("/healthz", responses=answers(text="This process is alive"))
+@router.get("/healthz", responses=answers(text="This process is alive", example={"status": "alive"}))
 async def get_alive() -> Response:
     """Say that this process is alive; asks nobody else."""
     return json_response({"status": "alive"})
@@ -60,7 +67,14 @@ async def get_alive() -> Response:
 
 @router.get(
     "/readyz",
-    responses={**answers(model=Readiness), 503: {"model": Readiness, "description": "The store does not answer"}},
+    responses={
+        **answers(model=Readiness, example=examples.READY),
+        503: {
+            "model": Readiness,
+            "description": "The store does not answer",
+            "content": {JSON: {"example": examples.NOT_READY}},
+        },
+    },
 )
 async def get_ready(request: Request) -> Response:
     """Say whether events can be taken; without workers or model they can, and that is called degraded."""
@@ -75,7 +89,9 @@ async def get_ready(request: Request) -> Response:
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"description": "Prometheus text format", "content": {"text/plain": {}}}},
+    responses={
+        200: {"description": "Prometheus text format", "content": {"text/plain": {"example": examples.METRICS}}}
+    },
 )
 async def get_metrics(request: Request) -> Response:
     """Return counters of all workers and of this process for Prometheus."""
@@ -94,7 +110,13 @@ async def get_metrics(request: Request) -> Response:
 @router.post(
     "/pause",
     responses=answers(
-        "cross-site", "too-large", "unsupported-media-type", "invalid", "store-unavailable", model=PauseState
+        "cross-site",
+        "too-large",
+        "unsupported-media-type",
+        "invalid",
+        "store-unavailable",
+        model=PauseState,
+        example={"paused": True},
     ),
     openapi_extra=body(PauseIn, PAUSE_EXAMPLE, required=False),
 )
@@ -109,7 +131,9 @@ async def pause(request: Request) -> Response:
     return json_response({"paused": True})
 
 
-@router.post("/resume", responses=answers("cross-site", "store-unavailable", model=PauseState))
+@router.post(
+    "/resume", responses=answers("cross-site", "store-unavailable", model=PauseState, example={"paused": False})
+)
 async def resume(request: Request) -> Response:
     """Take the pause back."""
     await services(request).store.resume()

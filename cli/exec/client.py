@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 from urllib.parse import SplitResult, urlsplit
 
 _RETRY_LATER = frozenset({408, 425, 429})
 _MOST_ANSWER = 64 * 1024
+_MOST_SHOWN = 200
 _HEADERS = {"Content-Type": "application/json", "User-Agent": "autoremedy-exec", "Connection": "close"}
 
 
@@ -16,7 +18,11 @@ class Unreachable(Exception):
 
 
 class Refused(Exception):
-    """The API will never take this event; the message is its reason."""
+    """The API will never take this event; the message is its reason in one line, `answer` all that it said."""
+
+    def __init__(self, reason: str, answer: str = "") -> None:
+        super().__init__(reason)
+        self.answer = answer or reason
 
 
 class Api:
@@ -38,10 +44,22 @@ class Api:
             raise Unreachable(str(error) or type(error).__name__) from error
         if 200 <= status < 300:
             return
-        reason = f"{status} {answer.decode('utf-8', 'replace').strip()[:2000]}"
+        said = answer.decode("utf-8", "replace").strip()[:2000]
+        reason = f"{status} {_in_short(said)}".strip()
         if 400 <= status < 500 and status not in _RETRY_LATER:
-            raise Refused(reason)
-        raise Unreachable(f"it answered {reason[:200]}")
+            raise Refused(reason, f"{status} {said}")
+        raise Unreachable(f"it answered {reason}")
+
+
+def _in_short(answer: str) -> str:
+    """Return the detail of a problem document, else the beginning of what was said, in one line."""
+    try:
+        problem = json.loads(answer)
+        said = str(problem.get("detail") or problem.get("title") or "")
+    except (ValueError, AttributeError, RecursionError):
+        said = answer
+    said = " ".join(said.split())
+    return said if len(said) <= _MOST_SHOWN else said[:_MOST_SHOWN].rsplit(" ", 1)[0] + " …"
 
 
 def _post_plain(parts: SplitResult, path: str, body: bytes, timeout: float) -> tuple[int, bytes]:

@@ -87,18 +87,19 @@ class Reporter:
             self.trouble += [f"the API refused an earlier report: {reason}" for reason in flushed.rejected[:1]]
             api.send(body)
         except Refused as refused:
-            self._reject(report, body, str(refused))
+            self._reject(report, body, refused)
         except (Unreachable, SpoolBusy) as error:
             self._keep(report, body, str(error))
         except OSError as error:
             self._keep(report, body, f"the spool folder cannot be used: {error}")
 
-    def _reject(self, report: Report, body: bytes, reason: str) -> None:
+    def _reject(self, report: Report, body: bytes, refused: Refused) -> None:
+        """Put a refused report aside; both of a run are refused in the same words, which are then said once."""
         try:
-            place = self._spool.reject(report.event_id, body, report.made_at_ns, reason)
-            self.trouble.append(f"the API refused the report, kept as {place}: {reason}")
+            place = self._spool.reject(report.event_id, body, report.made_at_ns, refused.answer)
+            self.trouble.append(f"the API refused the report: {refused} (kept in {place.parent})")
         except OSError as error:
-            self.trouble.append(f"the API refused the report: {reason}; and it cannot be kept: {error}")
+            self.trouble.append(f"the API refused the report: {refused}; and it cannot be kept: {error}")
 
     def _keep(self, report: Report, body: bytes, why: str) -> None:
         try:

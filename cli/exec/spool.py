@@ -117,7 +117,7 @@ class Spool:
             api.send(body)
         except Refused as refused:
             folder = _rejected(path.parent)
-            _say_why(folder, path.name, str(refused))
+            _say_why(folder, path.name, refused.answer)
             path.rename(folder / path.name)
             _keep_newest(folder, MAX_REJECTED)
             flushed.rejected.append(str(refused))

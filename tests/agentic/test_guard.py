@@ -49,12 +49,14 @@ WHAT_STOPS_IT = [
     (change(plan_failures=2), Verdict.REFUSE, "failed 2 times"),
     (change({"kind": ActionKind.RETRY}, reruns=3), Verdict.REFUSE, "already been run again 3 times"),
     (change({"effector": "rerun"}, reruns=3), Verdict.REFUSE, "already been run again 3 times"),
-    (change({"effector": None}), Verdict.PROPOSE, "proposal"),
+    (change({"effector": None}), Verdict.PROPOSE, "left to a person"),
     (change(mode=Mode.SUGGEST), Verdict.ASK, "mode is suggest"),
     (change(mode=Mode.APPROVE), Verdict.ASK, "mode is approve"),
     (change(paused_by="ana"), Verdict.ASK, "paused by ana"),
     (change(frozen=True), Verdict.ASK, "maintenance window"),
     (change(judged_wrong="ana called it wrong on e1"), Verdict.ASK, "ana called it wrong on e1"),
+    (change(taught=True), Verdict.ASK, "Only feedback"),
+    (change({"risk": Risk.OBSERVE}, taught=True), Verdict.ASK, "Only feedback"),
     (change({"idempotent": False}, effect_unknown=True), Verdict.ASK, "may or may not have happened"),
     (change({"risk": Risk.RISKY}), Verdict.ASK, "marked risky"),
     (change({"risk": Risk.RISKY}, source="llm:x", confidence=100), Verdict.ASK, "risky, and neither"),
@@ -124,6 +126,7 @@ cases = st.builds(
     paused_by=st.sampled_from([None, "", "ana"]),
     frozen=st.booleans(),
     recovered=st.booleans(),
+    taught=st.booleans(),
     judged_wrong=st.sampled_from([None, "ana called it wrong on e1"]),
     plan_failures=counts,
     max_plan_failures=st.integers(1, 3),
@@ -153,7 +156,7 @@ def may_run_alone(case: GuardInput) -> bool:
         and case.plan_failures < case.max_plan_failures
         and (action.idempotent or not case.effect_unknown)
         and case.paused_by is None
-        and not any((case.frozen, case.recovered, case.judged_wrong))
+        and not any((case.frozen, case.recovered, case.judged_wrong, case.taught))
     )
 
 
@@ -173,5 +176,6 @@ def test_every_answer_is_one_sentence_and_always_the_same(case):
 @given(cases)
 def test_pausing_or_a_word_from_a_person_never_frees_an_action(case):
     if rule(case).verdict is not Verdict.AUTO:
-        for stricter in ({"paused_by": "x"}, {"judged_wrong": "x did"}, {"frozen": True}, {"recovered": True}):
+        words = ({"paused_by": "x"}, {"judged_wrong": "x did"}, {"frozen": True}, {"recovered": True}, {"taught": True})
+        for stricter in words:
             assert rule(dataclasses.replace(case, **stricter)).verdict is not Verdict.AUTO

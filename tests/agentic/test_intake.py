@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentic.digest import Redactor
 from agentic.errors import InvalidEvent
 from agentic.intake import (
     Limits,
@@ -21,7 +22,8 @@ from agentic.intake import (
     parse_event,
     parse_events,
 )
-from agentic.types import Event, EventStatus
+from agentic.types import Event, EventStatus, HistoryRecord, RecordStatus
+from store.base import dumps, loads
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 LIMITS = Limits(max_body_bytes=1_000_000, max_log_bytes=10_000, max_batch=10)
@@ -226,6 +228,40 @@ def test_secrets_are_redacted_before_the_log_is_cut() -> None:
     ).encode()
     assert b"hunter2" not in event_to_json(parse_event(body, LIMITS, Marking(), NOW))
     assert "hunt" not in parse_event(body, LIMITS, Marking(), NOW).log[0]
+
+
+@pytest.mark.parametrize("name", ["run_id", "host", "source", "event_type", "command"])
+def test_a_secret_in_a_short_field_is_redacted(name: str) -> None:
+    body = json.dumps({"job_id": "a", "status": "failed", name: "https://etl:s3cr3t-Pw@db/x"}).encode()
+    event = parse_event(body, LIMITS, Redactor(), NOW)
+    assert getattr(event, name).startswith("https://etl:[REDACTED:url_password:")
+    assert "s3cr3t-Pw" not in event.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"passwords": ["correcthorse", "battery"]},
+        {"password": 12345678},
+        {"db": {"passwords": {"etl": "correcthorse", "admin": "battery"}}},
+        {"password": {"value": "correcthorse", "old": ["battery", 12345678]}},
+        {"api_keys": [["correcthorse"], 12345678.5]},
+    ],
+)
+@pytest.mark.parametrize("beside", [False, True])
+def test_what_a_name_makes_secret_is_so_in_lists_objects_and_numbers(details: dict[str, Any], beside: bool) -> None:
+    fields = details if beside else {"details": details}
+    body = json.dumps({"job_id": "a", "status": "failed", **fields}).encode()
+    kept = parse_event(body, LIMITS, Redactor(), NOW).model_dump_json()
+    assert "REDACTED" in kept
+    for secret in ("correcthorse", "battery", "12345678"):
+        assert secret not in kept
+
+
+def test_what_only_looks_like_a_secrets_name_is_kept() -> None:
+    details = {"max_tokens": 4096, "sig": 9, "password": None, "passed": ["a", 12345], "retry": {"token": True}}
+    body = json.dumps({"job_id": "a", "status": "failed", "details": details}).encode()
+    assert parse_event(body, LIMITS, Redactor(), NOW).details == details
 
 
 @pytest.mark.parametrize(
@@ -458,3 +494,64 @@ def _nested() -> dict[str, Any]:
 def test_endless_nesting_from_a_sensor_is_refused() -> None:
     with pytest.raises(InvalidEvent):
         event_from_mapping({"job_id": "a", "status": "failed", "x": _nested()}, LIMITS, None, NOW)
+
+
+DEPTHS = [*range(4), *range(28, 35), *range(188, 200)]
+"""Small ones, and those around what we allow and what JSON readers allow."""
+
+
+def nested(depth: int, leaf: Any = "x") -> Any:
+    """Return lists and objects in turn, so many levels deep."""
+    for level in range(depth):
+        leaf = [leaf] if level % 2 else {"a": leaf}
+    return leaf
+
+
+def as_read_back(event: Event) -> Event | None:
+    """Write an event into its record as the store does, and read that as the API and the next worker do."""
+    queued = event_from_json(event_to_json(event))
+    record = HistoryRecord(
+        event_id=event.event_id,
+        job_id=event.job_id,
+        status=RecordStatus.SUGGESTED,
+        event=queued,
+        received_at=NOW,
+        finished_at=NOW,
+    )
+    return HistoryRecord.model_validate(loads(dumps({"records": [record]}))["records"][0]).event
+
+
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers(-(10**400), 10**400)
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.text(), inner, max_size=3)
+            | st.builds(lambda value, depth: nested(depth, value), inner, st.sampled_from(DEPTHS))
+        ),
+        max_leaves=12,
+    ),
+    st.sampled_from(["details", "beside"]),
+)
+def test_whatever_is_accepted_can_be_read_back_from_its_record(value: Any, where: str) -> None:
+    fields = {"details": {"x": value}} if where == "details" else {"x": value}
+    try:
+        event = parse(**fields)
+    except InvalidEvent:
+        return
+    assert as_read_back(event) == event
+
+
+@pytest.mark.parametrize("depth", [31, 32, 190, 196])
+def test_details_nested_too_deeply_are_refused_with_the_place(depth: int) -> None:
+    if depth < 32:
+        assert as_read_back(parse(details={"x": nested(depth)})) is not None
+        return
+    for fields, pointer in (({"details": {"x": nested(depth)}}, "/details/x/"), ({"x": nested(depth)}, "/x/")):
+        [(found, message)] = problems(fields).items()
+        assert found.startswith(pointer)
+        assert message == "nested too deeply; at most 32 levels"

@@ -342,7 +342,15 @@ def memory() -> MemoryBackend:
     return MemoryBackend()
 
 
-SETTINGS = Settings(api=ApiSettings(max_body_bytes=160 * 1024, max_log_bytes=16 * 1024, max_batch=20))
+SETTINGS = Settings(
+    api=ApiSettings(
+        max_body_bytes=160 * 1024,
+        max_log_bytes=16 * 1024,
+        max_batch=20,
+        allowed_hosts=["Autoremedy.test"],
+        public_url="https://remedy.example.org:8443/base",
+    )
+)
 
 
 def make_app(store: Any) -> FastAPI:

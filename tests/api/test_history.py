@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+
+from agentic.digest import Redactor
+from agentic.intake import parse_json
+from agentic.types import Category
+from api.routes.dead import shown
+from api.words import shortened
 
 
 @pytest.fixture
@@ -146,6 +154,18 @@ async def test_feedback_on_an_unknown_event_is_a_404(client: Any) -> None:
     assert (await client.post("/feedback", json=FEEDBACK)).status_code == 404
 
 
+async def test_what_does_not_show_is_taken_out_of_a_comment(memory_client: Any, memory: Any, report: Any) -> None:
+    await memory_client.post("/event", json=report(event_id="e1"))
+    await memory.settle("e1", category="disk_full")
+    comment = "see\x1b[2J\x00 this\u202e\u2028:\r\n\tit was \x9bthe vacuum\ufeff"
+    answer = await memory_client.post("/feedback", json={**FEEDBACK, "comment": comment})
+    assert answer.status_code == 201
+    [note] = (await memory_client.get("/history/e1")).json()["feedback"]
+    assert note["comment"] == "see[2J this:\n\tit was the vacuum"
+    for odd in ("\x9b31m", "a\u202eb", "a\u2028b", "a\x00"):
+        assert (await memory_client.post("/feedback", json={**FEEDBACK, "user": odd})).status_code == 422
+
+
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [
@@ -220,3 +240,91 @@ async def test_a_dead_letter_is_listed_and_comes_back_once(client: Any, backend:
     assert (await client.post("/dead/e1/replay")).status_code == 202
     assert (await client.get("/dead")).json()["dead"] == []
     assert (await client.post("/dead/e1/replay")).status_code == 404
+
+
+SECRET = "c0rrect-Horse-9"
+LETTERS: dict[str, bytes] = {
+    "text": f"POST failed, password={SECRET}".encode(),
+    "json": json.dumps({"status": "sleepy", "passwords": [SECRET], "log": f"PGPASSWORD={SECRET} psql"}).encode(),
+    "escaped": json.dumps({"log": f"password={SECRET}"}).replace("c0rrect", "\\u00630rrect").encode(),
+    "no UTF-8": b"\xff\xfe password=" + SECRET.encode(),
+    "cut through": b"x" * 4086 + b" password=" + SECRET.encode() + b" " + b"y" * 9000,
+    "long log": json.dumps({"status": "sleepy", "log": ["x" * 100] * 38 + [f"password={SECRET}"] * 9000}).encode(),
+}
+
+
+@pytest.mark.parametrize("name", LETTERS)
+def test_dead_letters_show_no_secrets_and_only_the_beginning(name: str) -> None:
+    raw = LETTERS[name]
+    letter: dict[str, Any] = {"event_id": "e1", "reason": f"not a usable event: password={SECRET}"}
+    try:
+        letter["payload"] = raw.decode()
+    except UnicodeDecodeError:
+        letter["payload_base64"] = base64.b64encode(raw).decode()
+    answer = shown(letter, Redactor())
+    assert "payload_base64" not in answer
+    text = json.dumps(answer)
+    assert SECRET not in text and SECRET[:6] not in text
+    assert "REDACTED:password" in answer["reason"]
+    assert answer["payload_bytes"] == len(raw)
+    assert len(answer["payload"]) <= 4096
+    assert answer["payload_cut"] == (len(raw) > 4096)
+    if not answer["payload_cut"]:
+        assert "REDACTED:password" in answer["payload"]
+
+
+async def test_what_is_hidden_in_the_list_is_still_there_for_the_replay(client: Any, backend: Any) -> None:
+    payload = b'{"event_id":"e1","job_id":"j","status":"failed","details":{"note":"hunter2"}}'
+    if not hasattr(backend.store, "letters"):
+        await backend.store.enqueue("e1", payload)
+        claimed = await backend._claim("e1")
+        letter = {"event_id": "e1", "reason": "tired", "payload": claimed.payload.decode()}
+        assert await backend.store.bury("e1", claimed.fence, letter)
+    else:
+        backend.store.letters.append({"event_id": "e1", "reason": "tired", "payload": payload.decode()})
+    [letter] = (await client.get("/dead")).json()["dead"]
+    assert parse_json(letter["payload"].encode())["details"] == {"note": "[REDACTED:password:0000]"}
+    [kept] = (await backend.store.dead(limit=9, cursor=None)).records
+    assert "hunter2" in kept["payload"]
+    assert (await client.post("/dead/e1/replay")).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "near"),
+    [
+        ("correct_category", "disk_ful", "disk_full"),
+        ("correct_category", "Lock_Contention", "lock_contention"),
+        ("verdict", "rigth", "right"),
+        ("correct_action", "retry_with_backof", "retry_with_backoff"),
+    ],
+)
+async def test_a_choice_that_does_not_exist_is_answered_with_all_and_the_nearest(
+    memory_client: Any, memory: Any, report: Any, field: str, value: str, near: str
+) -> None:
+    await memory_client.post("/event", json=report(event_id="e-1"))
+    await memory.settle("e-1", category="disk_full")
+    said = {"event_id": "e-1", "user": "dana", "rating": 2, field: value}
+    problem = (await memory_client.post("/feedback", json=said)).json()
+    [error] = problem["errors"]
+    assert error["pointer"] == f"/{field}"
+    assert f"{value!r}; did you mean {near!r}? there are: " in error["message"]
+    known = error["message"].partition("there are: ")[2].split(", ")
+    if field == "correct_category":
+        assert known == list(Category)
+    assert near in known
+    assert error["message"] in problem["detail"]
+
+
+@pytest.mark.parametrize(("query", "near"), [("category=disk_ful", "disk_full"), ("status=resolvd", "resolved")])
+async def test_a_filter_that_does_not_exist_is_answered_with_the_nearest(
+    memory_client: Any, query: str, near: str
+) -> None:
+    problem = (await memory_client.get(f"/history?{query}")).json()
+    assert f"did you mean {near!r}? there are: " in problem["detail"]
+    assert problem["status"] == 422
+
+
+def test_a_text_is_cut_between_words() -> None:
+    assert shortened("one two three", 13) == "one two three"
+    assert shortened("one two three", 12) == "one two …"
+    assert len(shortened("x" * 50, 20)) <= 20

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema_rs
 import pytest
 
 import api.body
@@ -147,6 +149,67 @@ async def test_the_openapi_document_is_worth_reading(memory_client: Any) -> None
                 assert "403" in operation["responses"] and "503" in operation["responses"], where
 
 
+async def test_every_operation_is_summed_up_in_a_sentence(memory_client: Any) -> None:
+    document = (await memory_client.get("/openapi.json")).json()
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            words = operation["summary"].split()
+            assert len(words) >= 4, f"{method} {path}: {operation['summary']}"
+            assert operation["summary"].lower() != operation["operationId"].replace("_", " ")
+            assert not operation["summary"].endswith(".")
+
+
+async def test_every_answer_has_an_example_that_fits_its_schema(memory_client: Any) -> None:
+    document = (await memory_client.get("/openapi.json")).json()
+    seen = 0
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            for status, answer in operation["responses"].items():
+                for media, content in answer["content"].items():
+                    where = f"{method} {path} {status}"
+                    example = content.get("example")
+                    assert example, where
+                    assert media == "text/plain" or isinstance(example, dict), where
+                    schema = {"components": document["components"], **content.get("schema", {})}
+                    validator = jsonschema_rs.validator_for(schema)
+                    assert validator.is_valid(example), f"{where}: {[str(e) for e in validator.iter_errors(example)]}"
+                    seen += 1
+    assert seen > 40
+
+
+async def test_the_lines_of_the_docs_example_are_taken(memory_client: Any) -> None:
+    document = (await memory_client.get("/openapi.json")).json()
+    bodies = document["paths"]["/events"]["post"]["requestBody"]["content"]
+    [example] = bodies["application/x-ndjson"]["examples"].values()
+    answer = await memory_client.post(
+        "/events", content=example["value"], headers={"content-type": "application/x-ndjson"}
+    )
+    assert (answer.status_code, answer.json()["submitted"]) == (202, 2)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "words"),
+    [
+        ("GET", "/history", "Nothing can be read until it is back"),
+        ("HEAD", "/history", None),
+        ("GET", "/incidents/e-1", "Nothing can be read until it is back"),
+        ("POST", "/event", "the same event_id is never counted twice"),
+        ("POST", "/events", "the same event_id is never counted twice"),
+        ("POST", "/resume", "It may or may not have been done"),
+    ],
+)
+async def test_what_to_do_while_the_store_is_away_depends_on_what_was_asked(
+    memory_client: Any, memory: Any, report: Any, method: str, path: str, words: str | None
+) -> None:
+    memory.store.away = True
+    body = {"json": [report()] if path == "/events" else report()} if path.startswith("/event") else {}
+    answer = await memory_client.request(method, path, **body)
+    assert answer.status_code == 503
+    if words is not None:
+        assert words in answer.json()["detail"]
+        assert ("event_id" in answer.json()["detail"]) == path.startswith("/event")
+
+
 async def test_every_example_of_the_docs_works(memory_client: Any, memory: Any, report: Any) -> None:
     await memory_client.post("/event", json=report(event_id="etl-2026-11-22.1"))
     await memory.settle("etl-2026-11-22.1", category="disk_full")
@@ -227,6 +290,44 @@ async def test_an_unexpected_error_tells_nothing_of_the_inside(memory_client: An
     assert "hunter2" not in answer.text and "secret" not in answer.text and "RuntimeError" not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8000", 200),
+        ("10.1.2.3", 200),
+        ("[::1]:8000", 200),
+        ("[fe80::1%25eth0]", 200),
+        ("localhost:1234", 200),
+        ("LOCALHOST.", 200),
+        (f"{platform.node()}:8000", 200),
+        ("remedy.example.org", 200),
+        ("autoremedy.test:80", 200),
+        ("evil.example", 421),
+        ("evil.example:8000", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("localhost.evil.example", 421),
+        ("[evil.example]", 421),
+        ("user@localhost", 421),
+        ("0x7f.1", 421),
+        ("api", 421),
+    ],
+)
+async def test_a_name_that_is_not_ours_gets_no_answer(memory_client: Any, memory: Any, host: str, status: int) -> None:
+    for method, path in (("GET", "/healthz"), ("GET", "/history"), ("POST", "/pause")):
+        answer = await memory_client.request(method, path, headers={"host": host})
+        assert answer.status_code == status, path
+    assert (memory.store.paused is not None) == (status == 200)
+    if status == 421:
+        problem = answer.json()
+        assert problem["type"] == "urn:autoremedy:problem:unknown-host"
+        assert "api.allowed_hosts" in problem["detail"]
+
+
+async def test_a_foreign_page_is_kept_out_under_our_own_name_too(memory_client: Any) -> None:
+    headers = {"host": "localhost:8000", "origin": "http://evil.example"}
+    assert (await memory_client.post("/pause", headers=headers)).status_code == 403
+
+
 def test_a_sender_that_stops_in_the_middle_gets_408_and_holds_nothing(
     served: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,12 +337,12 @@ def test_a_sender_that_stops_in_the_middle_gets_408_and_holds_nothing(
     url = httpx.URL(served)
     with socket.create_connection((url.host, url.port or 0), timeout=5) as sending:
         sending.sendall(
-            b"POST /event HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+            b"POST /event HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
         )
         assert sending.recv(1000).startswith(b"HTTP/1.1 408")
     with socket.create_connection((url.host, url.port or 0), timeout=5) as leaving:
         leaving.sendall(
-            b"POST /event HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+            b"POST /event HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
         )
     assert httpx.get(f"{served}/healthz").status_code == 200
 
@@ -315,7 +416,7 @@ async def test_the_service_starts_before_its_store_and_finds_it_later(
     app = create_app(Settings(), memory.store)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             assert (await client.get("/readyz")).status_code == 503
             memory.store.away = False
             await asyncio.sleep(0.1)

@@ -117,6 +117,16 @@ def test_since_may_be_said_as_people_do(invoke: Invoke, api: Any) -> None:
     assert invoke("history", "--since", "yesterday-ish").exit_code == 2
 
 
+def test_status_says_each_thing_on_one_line(invoke: Invoke, api: Any) -> None:
+    long = "the server answers, but none of its models is loaded, and it will not load one by itself\n" * 3
+    model = {"state": "down", "model": "qwen", "base_url": "http://m/v1", "detail": long, "advice": "Load one."}
+    api.pages["/status"] = (200, {"workers": [], "store": {}, "llm": model})
+    lines = invoke("status").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["queue", "history", "workers", "store", "model", "api"]
+    assert lines[4].startswith("model    down, qwen at http://m/v1. the server answers")
+    assert lines[4].endswith("by itself. Load one")
+
+
 def test_an_empty_history_is_said_on_stderr(invoke: Invoke, api: Any) -> None:
     api.pages["/history"] = (200, {"records": [], "next_cursor": None})
     done = invoke("history")
@@ -141,13 +151,63 @@ def test_a_record_is_shown_with_its_proof_and_what_was_done(invoke: Invoke, api:
         "1. free_disk  free_disk_space, safe",
         "by itself: safe, and the job's mode is auto",
         "/usr/local/bin/clean-scratch -- nightly-backup",
-        "1. free_disk done in 0.4 s: exit code 0",
+        "1. free_disk done in 400 ms: exit code 0",
         "verified, it helped: job succeeded on rerun",
     ):
         assert words in done.stdout
     assert "\x1b" not in done.stdout
     assert "\x07" not in done.stdout
     assert ("02:15:10  received" in done.stdout) == (command == "incidents")
+
+
+PROPOSAL = "Nothing is configured that could do this; it is a proposal for a person"
+
+
+def _recorded(status: str, reason: str, decision: str, why: str, outcome: dict[str, Any]) -> dict[str, Any]:
+    step = {**RECORD["actions"][0], "decision": decision, "reason": why}
+    outcomes = [{"step": 1, "name": "free_disk", **outcome}]
+    outcomes.append(
+        {"step": 2, "name": "escalate", "status": "done", "detail": "told console", "duration_seconds": 0.0021}
+    )
+    made = {**RECORD, "status": status, "reason": reason, "actions": [step], "outcomes": outcomes}
+    return {**made, "verification": None}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        _recorded(
+            "suggested",
+            f"free_disk: for a person to do: {PROPOSAL}",
+            "propose",
+            PROPOSAL,
+            {"status": "skipped", "detail": f"for a person to do: {PROPOSAL}"},
+        ),
+        _recorded(
+            "escalated",
+            "a person was told; free_disk: needs a person: The action is marked risky: a person decides.",
+            "ask",
+            "The action is marked risky: a person decides.",
+            {"status": "skipped", "detail": "needs a person: The action is marked risky: a person decides."},
+        ),
+        _recorded("escalated", "a person was told", "refuse", "paused", {"status": "refused", "detail": "paused"}),
+    ],
+)
+def test_a_page_says_no_sentence_twice(invoke: Invoke, api: Any, record: dict[str, Any]) -> None:
+    api.pages["/history/e-1"] = (200, record)
+    shown = invoke("history", "show", "e-1").stdout
+    reason = record["actions"][0]["reason"]
+    assert shown.count(reason) == 1
+    assert shown.count("a person was told") == (record["status"] == "escalated")
+    assert "nothing was done" not in shown
+    assert "1. free_disk " + record["outcomes"][0]["status"] in shown
+    assert "2. escalate done in 2 ms: told console" in shown
+
+
+def test_a_page_keeps_a_reason_that_stands_nowhere_else(invoke: Invoke, api: Any) -> None:
+    record = {**RECORD, "status": "unknown", "reason": "nobody can tell whether free_disk happened"}
+    api.pages["/history/e-1"] = (200, record)
+    assert "nobody can tell whether free_disk happened\n" in invoke("history", "show", "e-1").stdout
 
 
 def test_an_incident_under_way_says_where_it_stands(invoke: Invoke, api: Any) -> None:
@@ -199,13 +259,14 @@ def test_status_says_how_things_are(invoke: Invoke, api: Any) -> None:
         "history_length": 99,
         "paused": {"by": "dana", "reason": "upgrade", "at": "2026-11-22T03:00:00Z"},
         "workers": [],
-        "store": {"server": "valkey", "version": "9.1"},
+        "store": {"server": "valkey", "version": "9.1", "append_only": True, "fsync": "always"},
         "llm": {"state": "down"},
     }
     api.pages["/status"] = (200, now)
     shown = invoke("status").stdout
     for words in (
-        "PAUSED by dana upgrade",
+        "PAUSED   by dana since 2026-11-22 03:00 UTC: upgrade\n",
+        "store    valkey 9.1, every write synced\n",
         "4 waiting, 1 in hand, 2 later",
         "5 dead letters",
         "none",
@@ -231,6 +292,25 @@ def test_feedback_goes_to_the_record(invoke: Invoke, api: Any) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("said", "promise"),
+    [
+        ("--category lock_contention", "The correction holds from now on for every failure with the same signature"),
+        ("--verdict wrong", "asks a person first, for every failure with the same signature"),
+        ("--verdict right", "It holds for every failure with the same signature"),
+        ("--comment hm", "It decides nothing by itself"),
+    ],
+)
+def test_feedback_says_how_far_it_reaches_and_how_to_take_it_back(
+    invoke: Invoke, api: Any, said: str, promise: str
+) -> None:
+    api.pages["/feedback"] = (201, {"status": "stored", "event_id": "e-1"})
+    answer = invoke("feedback", "e-1", "--rating", "3", "--user", "dana", *said.split()).stdout
+    assert promise in answer
+    assert ("whichever job it is of" in answer) == ("comment" not in said)
+    assert ("autoremedy feedback e-1 --rating N" in answer) == ("category" in said or "wrong" in said)
+
+
 def test_what_the_api_refuses_is_said_with_the_field(invoke: Invoke, api: Any) -> None:
     problem = {
         "title": "Invalid",
@@ -254,7 +334,9 @@ def test_an_absent_api_is_one_clear_sentence(invoke: Invoke, words: str) -> None
     assert "does not answer at http://127.0.0.1:1" in done.stderr
 
 
-@pytest.mark.parametrize("words", ["nonsense", "feedback e-1 --rating 9 --user a", "history --limit 0", "diagnose"])
+@pytest.mark.parametrize(
+    "words", ["nonsense", "feedback e-1 --rating 9 --user a", "history --limit 0", "diagnose a --out b"]
+)
 def test_wrong_usage_is_exit_code_2(invoke: Invoke, words: str) -> None:
     assert invoke(*words.split()).exit_code == 2
 
@@ -373,6 +455,65 @@ def test_doctor_says_what_to_do(invoke: Invoke, api: Any, monkeypatch: pytest.Mo
     assert "agentic_worker" in workers["advice"]
 
 
+DURABLE = {"server": "valkey", "version": "9.1.2", "append_only": True, "fsync": "always", "eviction": "noeviction"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "state", "words"),
+    [
+        ({}, "ok", ["valkey 9.1.2 answers; every write synced."]),
+        ({"append_only": False}, "warning", ["valkey 9.1.2 answers; appendonly is off", "set appendonly to yes"]),
+        ({"fsync": None}, "warning", ["may not be read", "Set appendfsync to always."]),
+        ({"fsync": "everysec"}, "warning", ["can lose the last second", "Set appendfsync to always."]),
+        ({"fsync": "no"}, "warning", ["can lose the last half minute", "Set appendfsync to always."]),
+        ({"eviction": "allkeys-lru"}, "warning", ["maxmemory-policy is allkeys-lru", "Set it to noeviction."]),
+        ({"eviction": "volatile-ttl"}, "warning", ["maxmemory-policy is volatile-ttl", "Set it to noeviction."]),
+    ],
+)
+def test_doctor_warns_of_a_store_that_can_lose_events(
+    invoke: Invoke, api: Any, settings: dict[str, Any], state: str, words: list[str]
+) -> None:
+    from store.server import risks
+
+    found = {**DURABLE, **settings}
+    api.pages["/health"] = (200, HEALTH)
+    api.pages["/status"] = (200, {"store": {**found, "risks": risks(found)}, "paused": None})
+    done = invoke("doctor")
+    assert done.exit_code == 0, done.stdout
+    [line] = [line for line in done.stdout.splitlines() if line.split()[1] == "store"]
+    assert line.startswith(state)
+    for word in words:
+        assert word in line
+
+
+def test_doctor_warns_of_a_pause(invoke: Invoke, api: Any) -> None:
+    checks = {**HEALTH["checks"], "actions": {"ok": True, "detail": "paused"}}  # type: ignore[dict-item]
+    api.pages["/health"] = (200, {**HEALTH, "checks": checks})
+    paused = {"by": "dana", "reason": "upgrade", "at": "2026-11-22T03:00:00Z"}
+    api.pages["/status"] = (200, {"store": DURABLE, "paused": paused})
+    lines = [line for line in invoke("doctor").stdout.splitlines() if line.split()[1] == "actions"]
+    assert lines == [
+        "warning actions  Automatic actions are paused by dana since 2026-11-22 03:00 UTC: upgrade. "
+        "autoremedy resume allows them again."
+    ]
+
+
+def test_doctor_finds_what_a_worker_would_refuse(
+    invoke: Invoke, api: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text("notifications: [{use: webhok}]")
+    api.pages["/health"] = (200, HEALTH)
+    done = invoke("doctor")
+    assert done.exit_code == 1
+    assert "config.yaml:1:18: notifications.0.use" in done.stdout
+
+
+def test_the_version_is_an_option_too(invoke: Invoke) -> None:
+    done = invoke("--version")
+    assert (done.exit_code, done.stdout) == (0, invoke("version").stdout)
+
+
 def test_doctor_without_an_api_says_how_to_start_it(invoke: Invoke) -> None:
     done = invoke("--url", "http://127.0.0.1:1", "doctor")
     assert done.exit_code == 1
@@ -380,13 +521,44 @@ def test_doctor_without_an_api_says_how_to_start_it(invoke: Invoke) -> None:
 
 
 def test_config_check_is_ok_or_names_each_mistake(invoke: Invoke, tmp_path: Path) -> None:
-    assert invoke("config", "check", str(ROOT / "config.yaml")).stdout == "ok\n"
+    assert invoke("config", "check", str(ROOT / "config.yaml")).stdout == f"ok: {ROOT / 'config.yaml'}\n"
     wrong = tmp_path / "c.yaml"
     wrong.write_text("version: 1\nquue: {}\nworker:\n  concurrency: many\n")
     done = invoke("config", "check", str(wrong))
     assert (done.exit_code, done.stdout) == (78, "")
     assert f'{wrong}:2:1: quue: unknown key; did you mean "queue"?' in done.stderr
     assert f"{wrong}:4:3: worker.concurrency" in done.stderr
+
+
+def test_config_check_builds_every_part_as_a_worker_does(invoke: Invoke, tmp_path: Path) -> None:
+    wrong = tmp_path / "c.yaml"
+    wrong.write_text("version: 1\nnotifications:\n  - use: webhok\n")
+    done = invoke("config", "check", str(wrong))
+    assert (done.exit_code, done.stdout) == (78, "")
+    assert done.stderr.startswith(f"{wrong}:3:5: notifications.0.use: webhok: ")
+
+
+def test_config_check_says_which_file_it_looked_at(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = invoke("config", "check")
+    assert (done.exit_code, done.stdout) == (0, "ok: no config.yaml here; the built-in settings hold\n")
+    (tmp_path / "config.yaml").write_text("version: 1\n")
+    assert invoke("config", "check").stdout == "ok: config.yaml\n"
+
+
+def test_config_check_warns_of_a_program_that_is_not_on_this_machine(invoke: Invoke, tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(
+        "actions:\n  free_disk_space:\n    effector: command\n    argv: [/no/such/clean, --all]\n"
+        "jobs:\n  - id: a\n    rerun: {argv: [/bin/sh]}\n    verify: {argv: [/etc/passwd]}\n"
+    )
+    done = invoke("config", "check", str(file))
+    assert (done.exit_code, done.stdout) == (0, f"ok: {file} (2 warnings)\n")
+    absent, no_program = done.stderr.splitlines()
+    assert absent.startswith(f"{file}:4:12: actions.free_disk_space.argv.0: warning: /no/such/clean does not exist")
+    assert no_program.startswith(f"{file}:8:21: jobs.0.verify.argv.0: warning: /etc/passwd may not be run")
 
 
 def test_the_committed_schema_is_fresh(invoke: Invoke) -> None:

@@ -73,13 +73,48 @@ def test_a_batch_is_answered_line_by_line(invoke: Invoke, tmp_path: Path) -> Non
     assert done.exit_code == 1
     assert "in.jsonl:5" in done.stderr
     answers = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
-    assert [answer["id"] for answer in answers] == ["one", 2, "empty"]
+    assert [answer["id"] for answer in answers] == ["one", 2, "empty", None]
+    assert answers.pop()["line"] == 5
     for case, answer in zip(cases, answers, strict=True):
         assert set(answer) >= {"category", "evidence", "actions", "confidence", "root_cause", "redacted"}
         assert answer["category"] in list(Category)
         assert set(answer["actions"]) <= set(ActionKind)
         assert len(answer["redacted"]) == len(case["log"])  # type: ignore[arg-type]
     assert token not in (tmp_path / "out.jsonl").read_text()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["nonsense", "[]", "3", '{"id": "x", "log": 5}', '{"id": "x", "job": "backup"}', "[" * 5000, '{"id": "\\ud800"}'],
+)
+def test_a_line_that_is_no_case_does_not_stop_the_others(invoke: Invoke, tmp_path: Path, bad: str) -> None:
+    good = json.dumps({"id": "good", "job": {}, "log": LOG.splitlines()})
+    (tmp_path / "in.jsonl").write_text(f"{good}\n{bad}\n{good}\n")
+    done = invoke("--batch", "in.jsonl", "--out", "out.jsonl")
+    first, wrong, last = (json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines())
+    assert first == last
+    assert first["category"] == "disk_full"
+    if "error" in wrong:
+        assert done.exit_code == 1
+        assert wrong["error"]
+        assert wrong["line"] == 2
+        assert wrong["id"] == ("x" if '"x"' in bad else None)
+        assert done.stderr.splitlines()[-1].startswith("autoremedy: 1 of 3 cases could not be diagnosed")
+    else:
+        assert "ud800" in bad
+
+
+def test_a_log_that_is_piped_in_needs_no_argument(invoke: Invoke) -> None:
+    assert json.loads(invoke("--json", input=LOG).stdout)["category"] == "disk_full"
+
+
+@pytest.mark.parametrize("text", ["", "\n \n"])
+def test_an_empty_log_is_called_so(invoke: Invoke, tmp_path: Path, text: str) -> None:
+    (tmp_path / "log").write_text(text)
+    assert "log is empty: no log to read; nothing to go by" in invoke("log").stderr
+    done = invoke("--exit-code", "137", input=text)
+    assert "stdin is empty: no log to read; exit code and command to go by" in done.stderr
+    assert done.exit_code == 0
 
 
 def test_the_playbooks_of_the_configuration_are_used(invoke: Invoke, tmp_path: Path) -> None:

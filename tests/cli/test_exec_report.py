@@ -212,6 +212,16 @@ def test_a_report_that_is_refused_is_put_aside_with_the_reason(run_exec: Run, ap
     assert "job_id is wrong" in reasons[0].read_text()
 
 
+def test_a_refusal_is_one_short_line_with_the_reason_in_words(run_exec: Run, api: Any, spool: Path) -> None:
+    said = "/job_id: at most 256 characters"
+    api.status = 422
+    api.answer = {"type": "urn:x", "title": "Not understood", "detail": said, "errors": [{"pointer": "/job_id"}]}
+    done = run_exec("--job", "j" * 300, "--", "sh", "-c", "exit 4")
+    assert done.returncode == 4
+    assert done.stderr.decode() == f"autoremedy: the API refused the report: 422 {said} (kept in {spool}/rejected)\n"
+    assert '"errors"' in next((spool / "rejected").glob("*.reason.txt")).read_text()
+
+
 def test_a_waiting_report_that_is_refused_does_not_hold_up_the_others(
     run_exec: Run, api: Any, spool: Path, closed_url: str
 ) -> None:

@@ -140,3 +140,15 @@ def test_a_crash_of_the_server_loses_nothing_that_was_answered(tmp_path: Path) -
     with redis.Redis.from_url(again.url) as client:
         assert client.get("key") == b"kept"
     again.stop()
+
+
+def test_it_has_started_when_everything_is_loaded_again(tmp_path: Path) -> None:
+    many = 400_000  # it answers now and then while it loads so much
+    order = b"*3\r\n$3\r\nSET\r\n$6\r\n%06d\r\n$1\r\nx\r\n"
+    (tmp_path / "appendonly.aof").write_bytes(b"".join(order % number for number in range(many)))
+    store = EmbeddedStore(tmp_path)
+    store.start()
+    try:
+        assert redis.Redis.from_url(store.url).dbsize() == many
+    finally:
+        store.stop()

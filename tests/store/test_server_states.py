@@ -157,7 +157,7 @@ async def test_the_api_answers_503_and_when_to_come_back(
     async with opened(server) as store:
         app = create_app(Settings(), store, None)
         transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             report = {"job_id": "backup", "status": "failed", "event_id": "e1"}
             assert (await client.post("/event", json=report)).status_code == 202
             leave = await asyncio.to_thread(enter, server)

@@ -60,7 +60,7 @@ def _limits(settings: Any) -> Any:
 def report(store: Store) -> Report:
     """Report an event and wait for its record."""
 
-    async def reported(timeout_seconds: float = 15, wait: bool = True, **fields: Any) -> dict[str, Any]:
+    async def reported(timeout_seconds: float = 60, wait: bool = True, **fields: Any) -> dict[str, Any]:
         fields = {"event_id": f"e{id(fields)}", "job_id": "backup", "status": "failed", **fields}
         event = Event.model_validate(fields)
         await store.enqueue(event.event_id, event_to_json(event))

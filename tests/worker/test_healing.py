@@ -239,6 +239,86 @@ async def test_an_action_judged_wrong_is_not_done_again_by_itself(
     assert second["outcomes"][0]["status"] == "skipped"
 
 
+async def test_feedback_alone_makes_no_job_act(start_worker: Any, report: Any, store: Store, tmp_path: Path) -> None:
+    log = ["the flux capacitor hums a sad tune"]
+    async with start_worker(jobs=[backup_job(tmp_path)], actions={"free_disk": free_disk(tmp_path)}):
+        await report(event_id="first", log=log)
+        note = Feedback(event_id="first", user="x", rating=1, correct_category="disk_full", correct_action="free_disk")
+        assert await store.add_feedback(note)
+        second = await report(event_id="second", log=log)
+    assert (second["diagnosis"]["category"], second["diagnosis"]["source"]) == ("disk_full", "precedent:first")
+    assert [(s["name"], s["decision"]) for s in second["actions"]] == [("free_disk", "ask"), ("escalate", "auto")]
+    assert "feedback" in second["actions"][0]["reason"]
+    assert not (tmp_path / "space").exists()
+
+
+async def test_a_correction_that_the_rules_confirm_keeps_what_may_run(
+    start_worker: Any, report: Any, store: Store, tmp_path: Path
+) -> None:
+    async with start_worker(jobs=[backup_job(tmp_path)], actions={"free_disk": free_disk(tmp_path)}):
+        await report(event_id="first", log=DISK_FULL)
+        note = Feedback(event_id="first", user="ana", rating=5, verdict="right", correct_category="disk_full")
+        assert await store.add_feedback(note)
+        (tmp_path / "space").unlink()
+        second = await report(event_id="second", log=DISK_FULL)
+    assert second["diagnosis"]["source"] == "precedent:first"
+    assert [s["decision"] for s in second["actions"]] == ["auto", "auto", "auto"]
+    assert second["status"] == "resolved"
+
+
+async def test_feedback_cannot_leave_out_the_remedy_before_a_rerun(
+    start_worker: Any, report: Any, store: Store, tmp_path: Path
+) -> None:
+    async with start_worker(jobs=[backup_job(tmp_path)], actions={"free_disk": free_disk(tmp_path)}):
+        await report(event_id="first", log=DISK_FULL)
+        note = Feedback(event_id="first", user="x", rating=1, correct_category="disk_full", correct_action="rerun")
+        assert await store.add_feedback(note)
+        second = await report(event_id="second", log=DISK_FULL)
+    assert [(s["name"], s["decision"]) for s in second["actions"]] == [("rerun", "ask"), ("escalate", "auto")]
+
+
+@pytest.mark.parametrize("category", [Category.NOT_A_FAILURE, Category.CANCELLED_BY_OPERATOR])
+@pytest.mark.parametrize("action", [None, "no_op"])
+async def test_feedback_silences_no_failure(
+    start_worker: Any, report: Any, store: Store, tmp_path: Path, category: Category, action: str | None
+) -> None:
+    async with start_worker(jobs=[backup_job(tmp_path)], actions={"free_disk": free_disk(tmp_path)}):
+        await report(event_id="first", log=DISK_FULL)
+        note = Feedback(event_id="first", user="x", rating=1, correct_category=category, correct_action=action)
+        assert await store.add_feedback(note)
+        (tmp_path / "space").unlink()
+        second = await report(event_id="second", log=DISK_FULL)
+    assert second["diagnosis"]["category"] == category
+    assert second["diagnosis"]["root_cause"].startswith("x called the same failure harmless")
+    assert second["diagnosis"]["root_cause"].endswith("on first")
+    assert [(o["name"], o["status"]) for o in second["outcomes"]] == [("notify", "done")]
+    assert not (tmp_path / "space").exists()
+
+
+@pytest.mark.parametrize("plan", [["free_disk", "rerun"], ["no_op"]])
+async def test_feedback_leads_to_no_plan_that_tells_nobody(
+    start_worker: Any, report: Any, store: Store, tmp_path: Path, plan: list[str]
+) -> None:
+    job = backup_job(tmp_path, playbooks={"timeout": plan})
+    async with start_worker(jobs=[job], actions={"free_disk": free_disk(tmp_path)}):
+        await report(event_id="first", log=["the flux capacitor hums a sad tune"])
+        await store.add_feedback(Feedback(event_id="first", user="x", rating=1, correct_category="timeout"))
+        second = await report(event_id="second", log=["the flux capacitor hums a sad tune"])
+    assert [step["name"] for step in second["actions"]] == [*plan, "notify"]
+    assert second["outcomes"][-1]["status"] == "done"
+
+
+async def test_a_judgement_of_wrong_is_not_lifted_by_feedback(
+    start_worker: Any, report: Any, store: Store, tmp_path: Path
+) -> None:
+    async with start_worker(jobs=[backup_job(tmp_path)], actions={"free_disk": free_disk(tmp_path)}):
+        await report(event_id="first", log=DISK_FULL)
+        await store.add_feedback(Feedback(event_id="first", user="ana", rating=1, verdict="wrong"))
+        await store.add_feedback(Feedback(event_id="first", user="x", rating=5, verdict="right"))
+        second = await report(event_id="second", log=DISK_FULL)
+    assert second["actions"][0]["decision"] == "ask"
+
+
 async def test_the_run_that_a_remedy_started_is_not_healed_on_its_own(
     start_worker: Any, report: Any, tmp_path: Path
 ) -> None:

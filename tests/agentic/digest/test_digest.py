@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 
 import pytest
 
 from agentic.digest import clean_lines, digest_log, split_log
+from agentic.words import words
 
 
 def failing_log(chance: random.Random) -> list[str]:
@@ -133,3 +135,49 @@ def test_hostile_lines_cost_no_more_than_their_size() -> None:
     seconds(100)
     small, large = min(seconds(2_000) for _ in range(3)), min(seconds(32_000) for _ in range(3))
     assert large < 80 * max(small, 0.001)
+
+
+STAMPS = (
+    "2024-05-01 10:00:00",
+    "2024-05-01T10:00:00Z",
+    "2024-05-01T10:00:00.123456+02:00",
+    "2024-05-01 10:00:00,123",
+    "2024-05-01 10:00:00.123 UTC",
+    "2024-05-01 10:00:00 CEST",
+    "[2024-05-01 10:00:00]",
+    "2024/05/01 10:00:00",
+    "2024.05.01 10:00",
+    "01/May/2024:10:00:00 +0000",
+    "05/01/24 10:00:00",
+    "24/05/01 10:00:00",
+    "May  1 10:00:00",
+    "Wed May  1 10:00:00 2024",
+    "<13>May  1 10:00:00",
+    "10:00:00",
+    "[10:00:00.123]",
+    "240501 100000 7",
+    "[    4.123456]",
+    "1714557600",
+    "1714557600.123",
+)
+LEVELS = words(
+    "TRACE DEBUG INFO NOTICE WARN WARNING ERRO ERROR ERR SEVERE CRIT CRITICAL ALERT EMERG FATAL PANIC Error error E"
+)
+
+
+FORMS = ("{} {}: {}", "{} {} {}", "{} [{}] {}", "{} | {:8} | {}", "{}|{}|{}", "{} - {} - {}")
+
+
+@pytest.mark.parametrize("stamp", STAMPS)
+def test_no_word_of_the_headline_is_cut(stamp: str) -> None:
+    message = "backup: cannot write the dump"
+    for level, form in itertools.product(LEVELS, FORMS):
+        headline = digest_log([form.format(stamp, level, message)]).headline
+        assert headline.endswith(message), headline
+        before = headline.removesuffix(message).strip(" |:-[]")
+        assert before in ("", level, stamp, f"{stamp}|{level}"), headline
+
+
+@pytest.mark.parametrize("word", ["HOST", "REST", "TEST", "POST", "LAST", "PART", "RING", "BEST", "1234567890abcdef"])
+def test_a_message_in_capitals_is_not_taken_for_a_time_zone(word: str) -> None:
+    assert digest_log([f"2024-05-01 10:00:00 {word} failed"]).headline == f"{word} failed"

@@ -190,3 +190,18 @@ def test_hostile_lines_cost_no_more_than_their_size(redactor: Redactor) -> None:
     small, large = min(seconds(1_000) for _ in range(3)), min(seconds(16_000) for _ in range(3))
     # Quadratic work would take 256 times as long for 16 times the text.
     assert large < 80 * max(small, 0.001)
+
+
+def test_what_was_clean_before_is_clean_again_and_a_secret_is_never_remembered() -> None:
+    redactor = Redactor()
+    for _ in range(2):
+        assert redactor.text("/usr/local/bin/backup.sh --all") == "/usr/local/bin/backup.sh --all"
+        assert "hunter22" not in redactor.text("backup.sh --password=hunter22")
+    assert redactor._clean == {"/usr/local/bin/backup.sh --all"}
+
+
+def test_the_memory_of_clean_texts_stays_small() -> None:
+    redactor = Redactor()
+    for number in range(10_000):
+        redactor.text(f"host-{number}")
+    assert len(redactor._clean) <= 4096

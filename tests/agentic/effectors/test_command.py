@@ -69,6 +69,34 @@ async def test_a_value_that_looks_like_an_option_needs_the_end_of_options_before
     assert guarded.detail == "exit code 0\n<-->\n<-5>"
 
 
+@pytest.mark.parametrize("value", ["/", "/etc", ".", "..", "a/..", "./a", "a/./b", "../a"])
+@pytest.mark.parametrize("field", ["job_id", "run_id", "host"])
+async def test_no_field_points_to_another_folder(order, show_args, field, value):
+    request = order({"argv": [show_args, "--", f"{{{field}}}"]}, **{field: value})
+    result = await Command().execute(request)
+    assert result.status is OutcomeStatus.REFUSED
+    assert field in result.detail
+
+
+async def test_a_pattern_for_a_field_is_the_operators_word_on_it(order, show_args):
+    argv = [show_args, "--", "{run_id}"]
+    for value, status in (
+        ("/srv/a1", OutcomeStatus.DONE),
+        ("/etc", OutcomeStatus.REFUSED),
+        ("a1", OutcomeStatus.REFUSED),
+    ):
+        request = order({"argv": argv}, params={"run_id": "/srv/[a-z0-9]+"}, run_id=value)
+        result = await Command().execute(request)
+        assert result.status is status, value
+    wide = order({"argv": [show_args, "{run_id}"]}, params={"run_id": ".*"}, run_id="-rf")
+    assert (await Command().execute(wide)).status is OutcomeStatus.REFUSED
+
+
+async def test_doubled_braces_reach_the_program_as_plain_ones(order, show_args):
+    request = order({"argv": [show_args, "{{print $1}}", "{{job_id}}", "{job_id}"]})
+    assert (await Command().execute(request)).detail == "exit code 0\n<{print $1}>\n<{job_id}>\n<nightly>"
+
+
 async def test_the_jobs_own_value_wins_over_the_events_label(order, show_args):
     request = order(
         {"argv": [show_args, "{param.env}"]},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,24 @@ from typing import Any
 import pytest
 import yaml
 
+from agentic.reasoning.causes import render
 from agentic.reasoning.rules import Rules, unknown
-from agentic.reasoning.signatures import BUILT_IN, Role, Signature, check_examples, load
+from agentic.reasoning.signatures import (
+    BUILT_IN,
+    PLACEHOLDER,
+    Role,
+    Signature,
+    check_examples,
+    compile_pattern,
+    load,
+)
 from agentic.types import Category, Diagnosis, Situation
 
 SIGNATURES = load(BUILT_IN)
 DECISIVE = [s for s in SIGNATURES if s.role in (Role.CAUSE, Role.GENERIC, Role.SUCCESS)]
 CASES = [
     case
-    for name in ("cases.yaml", "cases_more.yaml")
+    for name in ("cases.yaml", "cases_more.yaml", "cases_said.yaml", "cases_tools.yaml")
     for case in yaml.safe_load((Path(__file__).parent / name).read_text(encoding="utf-8"))
 ]
 
@@ -47,6 +57,7 @@ def test_the_cause_of_a_real_failure_is_named_and_proved(
     diagnosis = decision.diagnosis if decision else unknown(situation)
     assert diagnosis.category == case["is"], diagnosis
     assert case["line"] in diagnosis.evidence[:3], diagnosis
+    assert case.get("says", "") in diagnosis.root_cause, diagnosis
 
 
 def test_every_category_can_be_reached() -> None:
@@ -61,3 +72,38 @@ def test_names_are_unique() -> None:
 def test_what_is_outranked_exists() -> None:
     known = {s.name for s in SIGNATURES} | set(Category)
     assert {name for s in SIGNATURES for name in s.outranks} <= known
+
+
+@pytest.mark.parametrize("signature", SIGNATURES, ids=lambda s: s.name)
+def test_a_particular_is_never_half_a_word(signature: Signature) -> None:
+    for pattern in signature.patterns:
+        compiled = compile_pattern(pattern)
+        for example in signature.matches:
+            for raw in (example.encode(), re.sub("[\"'`]", "", example).encode()):
+                for match in compiled.finditer(raw):
+                    for group in compiled.groupindex.values():
+                        start, end = match.span(group)
+                        if start < 0 or raw[:start].endswith(b" -l"):  # a linker's option and its value
+                            continue
+                        around = raw[max(0, start - 1) : start + 1], raw[end - 1 : end + 1]
+                        assert not any(re.fullmatch(rb"[A-Za-z0-9]{2}", pair) for pair in around), (raw, match[group])
+
+
+@pytest.mark.parametrize("signature", [s for s in SIGNATURES if s.cause], ids=lambda s: s.name)
+def test_a_cause_is_a_sentence_with_its_particulars_and_without(signature: Signature) -> None:
+    names = sorted({match[1] for match in PLACEHOLDER.finditer(signature.cause)})
+    for chosen in ((), names, *([name] for name in names)):
+        # A name with no fallback outside an optional part is always there.
+        given = {name: f"</{name}>" for name in chosen}
+        sentence = render(signature.cause, given)
+        assert not re.search(r"\w<|>\w|  |\(\)|[{}\[\]]| [.,;:)]|^[,:; ]|[:,; ]$", sentence), sentence
+        assert all(value in sentence for value in given.values()), sentence
+
+
+def test_capitals_that_matter_are_asked_for() -> None:
+    """Patterns ignore case, so a class of capitals alone means nothing unless its group says that case counts."""
+    for signature in SIGNATURES:
+        for pattern in signature.patterns:
+            inexact = re.sub(r"\(\?-i:(?:[^()\\]|\\.|\((?:[^()\\]|\\.|\((?:[^()\\]|\\.)*\))*\))*\)", "", pattern)
+            for chars in re.findall(r"\[[^\]]*A-Z[^\]]*\]", inexact):
+                assert "a-z" in chars, (signature.name, chars)

@@ -163,3 +163,45 @@ def test_the_time_grows_with_the_size_and_not_faster(rules: Rules, situation_of:
     seconds(10)
     small, large = min(seconds(500) for _ in range(3)), min(seconds(8_000) for _ in range(3))
     assert large < 80 * max(small, 0.001)
+
+
+@pytest.mark.parametrize("log", ["", "\n\n   \n"])
+def test_an_empty_log_is_called_empty(situation_of: Callable[..., Situation], log: str) -> None:
+    assert unknown(situation_of(log, exit_code=3)).root_cause == "The log is empty, and the run ended with exit code 3"
+    assert unknown(situation_of(log)).root_cause == "The log is empty, and the run failed"
+
+
+def test_a_log_in_which_all_looks_well_is_quoted_as_it_ends(situation_of: Callable[..., Situation]) -> None:
+    cause = unknown(situation_of("start\n12 rows loaded\nbye", exit_code=3)).root_cause
+    assert cause == "No line of the log looks like a fault, yet the run ended with exit code 3; it ends with: bye"
+
+
+def test_what_failed_is_not_taken_for_a_failed_test(diagnose: Diagnose) -> None:
+    log = 'psql: error: connection to server at "127.0.0.1", port 1 failed: Connection refused'
+    diagnosis = diagnose(log, exit_code=2, command="psql")
+    assert diagnosis is not None and diagnosis.category is Category.DEPENDENCY_UNAVAILABLE
+    assert diagnosis.ruled_out == ()
+
+
+def test_a_key_in_small_letters_is_no_environment_variable(diagnose: Diagnose) -> None:
+    trace = 'Traceback (most recent call last):\n  File "a.py", line 3, in <module>\nKeyError: {!r}'
+    small, capitals = diagnose(trace.format("total"), exit_code=1), diagnose(trace.format("API_URL"), exit_code=1)
+    assert small is not None and small.category is Category.CODE_ERROR
+    assert capitals is not None and capitals.category is Category.CONFIG_ERROR
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "category"), [(0, Category.DEPENDENCY_UNAVAILABLE), (3066, Category.NETWORK_ERROR)]
+)
+def test_how_long_a_connection_took_to_fail_tells_why(
+    diagnose: Diagnose, milliseconds: int, category: Category
+) -> None:
+    log = f"curl: (7) Failed to connect to 10.9.8.7 port 443 after {milliseconds} ms: Couldn't connect to server"
+    diagnosis = diagnose(log, exit_code=7, command="curl https://10.9.8.7")
+    assert diagnosis is not None and diagnosis.category is category
+
+
+def test_the_first_place_that_names_the_particular_is_told(diagnose: Diagnose) -> None:
+    log = "No such file or directory\ncat: /srv/b: No such file or directory\ncat: /srv/c: No such file or directory"
+    diagnosis = diagnose(log, exit_code=1)
+    assert diagnosis is not None and diagnosis.root_cause == "The file or folder /srv/b is not there"
