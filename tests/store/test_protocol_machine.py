@@ -25,6 +25,7 @@ MOST_WAITING = 4
 WORKERS = st.sampled_from(["w1", "w2"])
 STEPS = st.sampled_from(["1", "2"])
 PLACES = {"running": "leases", "delayed": "delayed", "waiting": "waiting"}
+MOSTLY = st.sampled_from([True, True, False])
 READ: dict[bytes, Any] = {
     b"hash": lambda reads, key: reads.hgetall(key),
     b"list": lambda reads, key: reads.lrange(key, 0, -1),
@@ -94,6 +95,11 @@ class Protocol(RuleBasedStateMachine):
             READ[kind](reads, key)
         return dict(zip(keys, reads.execute(), strict=True))
 
+    def living(self, one: Held) -> Held:
+        """Return an incident that is in somebody's hand now, or the given one."""
+        running = sorted((name, have.fence) for name, have in self.model.incidents.items() if have.state == "running")
+        return running[len(self.model.records) % len(running)] if running else one
+
     def changes_nothing_if_stale(self, held: Held, call: Any) -> Any:
         event_id, fence = held
         stale = event_id not in self.model.incidents or self.model.incidents[event_id].fence != fence
@@ -134,6 +140,13 @@ class Protocol(RuleBasedStateMachine):
         nonce = last[0] if old else f"boot-{int(last[0].rpartition('-')[2]) + 1}"
         return self.claimed(worker, nonce, most, suspects)
 
+    @rule(target=held, worker=WORKERS)
+    def take_over(self, worker: str) -> Any:
+        """Everybody falls silent for longer than the lease, and one comes back for whatever there is."""
+        self.tick(LEASE)
+        last = self.model.claims.get(worker, ("boot-1", "", []))
+        return self.claimed(worker, f"boot-{int(last[0].rpartition('-')[2]) + 1}", 3, 1)
+
     @rule(target=held, worker=WORKERS, number=st.integers(0, 5))
     def claim_late(self, worker: str, number: int) -> Any:
         return self.claimed(worker, f"boot-{number}", 2, 1)
@@ -154,15 +167,17 @@ class Protocol(RuleBasedStateMachine):
         assert self.twice("beat", "w1", "{}", LEASE, *flat) == self.model.beat(some)
         self.compare()
 
-    @rule(one=held, number=st.integers(1, 3))
-    def save(self, one: Held, number: int) -> None:
+    @rule(one=held, live=MOSTLY, number=st.integers(1, 3))
+    def save(self, one: Held, live: bool, number: int) -> None:
+        one = self.living(one) if live else one
         expected = self.model.save(*one, number, f'"{number}"')
         answer = self.changes_nothing_if_stale(one, lambda: self.twice("save", *one, number, "note", f'"{number}"'))
         assert answer == expected
         self.compare()
 
-    @rule(one=held, step=STEPS, nonce=st.sampled_from(["a", "b"]), idempotent=st.booleans())
-    def begin(self, one: Held, step: str, nonce: str, idempotent: bool) -> None:
+    @rule(one=held, live=MOSTLY, step=STEPS, nonce=st.sampled_from(["a", "b"]), idempotent=st.booleans())
+    def begin(self, one: Held, live: bool, step: str, nonce: str, idempotent: bool) -> None:
+        one = self.living(one) if live else one
         idempotent = idempotent and step == "2"  # step 1 stands for an action that is not declared idempotent
         expected = self.model.begin(*one, step, nonce, idempotent)
         arguments = (*one, step, nonce, int(idempotent), 1, "j", 99, 99, LEASE)
@@ -175,9 +190,14 @@ class Protocol(RuleBasedStateMachine):
         self.compare()
 
     @rule(
-        one=held, step=STEPS, nonce=st.sampled_from(["a", "b"]), kind=st.sampled_from(["done", "never_sent", "found"])
+        one=held,
+        live=MOSTLY,
+        step=STEPS,
+        nonce=st.sampled_from(["a", "b"]),
+        kind=st.sampled_from(["done", "never_sent", "found"]),
     )
-    def result(self, one: Held, step: str, nonce: str, kind: str) -> None:
+    def result(self, one: Held, live: bool, step: str, nonce: str, kind: str) -> None:
+        one = self.living(one) if live else one
         expected = self.model.result(*one, step, nonce, f'"{nonce}"', kind)
         arguments = (*one, step, nonce, f'"{nonce}"', kind, "x")
         assert self.changes_nothing_if_stale(one, lambda: self.twice("result", *arguments)) == expected
@@ -185,21 +205,24 @@ class Protocol(RuleBasedStateMachine):
             self.gone.get((one[0], step), set()).discard(nonce)
         self.compare()
 
-    @rule(one=held, wait=st.sampled_from([0, 50, LEASE]), watch=st.booleans())
-    def defer(self, one: Held, wait: int, watch: bool) -> None:
+    @rule(one=held, live=MOSTLY, wait=st.sampled_from([0, 50, LEASE]), watch=st.booleans())
+    def defer(self, one: Held, live: bool, wait: int, watch: bool) -> None:
+        one = self.living(one) if live else one
         expected = self.model.defer(*one, wait, watch)
         arguments = (*one, wait, "j" if watch else "")
         assert self.changes_nothing_if_stale(one, lambda: self.twice("defer", *arguments)) == expected
         self.compare()
 
-    @rule(one=held)
-    def release(self, one: Held) -> None:
+    @rule(one=held, live=MOSTLY)
+    def release(self, one: Held, live: bool) -> None:
+        one = self.living(one) if live else one
         expected = self.model.release(*one)
         assert self.changes_nothing_if_stale(one, lambda: self.twice("release", *one)) == expected
         self.compare()
 
-    @rule(one=held, plan=st.sampled_from(["p", "q"]), wait=st.sampled_from([50, LEASE]))
-    def park(self, one: Held, plan: str, wait: int) -> None:
+    @rule(one=held, live=MOSTLY, plan=st.sampled_from(["p", "q"]), wait=st.sampled_from([50, LEASE]))
+    def park(self, one: Held, live: bool, plan: str, wait: int) -> None:
+        one = self.living(one) if live else one
         expected = self.model.park(*one, plan, wait)
         assert self.changes_nothing_if_stale(one, lambda: self.twice("park", *one, plan, wait)) == expected
         self.compare()
@@ -215,8 +238,9 @@ class Protocol(RuleBasedStateMachine):
         assert self.twice("approve", name, verdict, plan, who, "")[0] == expected
         self.compare()
 
-    @rule(one=held)
-    def recovered(self, one: Held) -> None:
+    @rule(one=held, live=MOSTLY)
+    def recovered(self, one: Held, live: bool) -> None:
+        one = self.living(one) if live else one
         expected = self.model.recovered(*one)
         answer = self.changes_nothing_if_stale(one, lambda: self.once("recovered", "j", *one))
         assert sorted(answer) == expected
@@ -275,6 +299,7 @@ class Protocol(RuleBasedStateMachine):
             assert fields.get("fence", "") == incident.fence
             assert int(fields.get("deliveries", 0)) == incident.deliveries
             assert {k[2:] for k in fields if k.startswith("p:")} == set(incident.progress)
+            assert fields.get("p:note") == incident.progress.get("note"), "the newest word stands"
             steps = {k.removesuffix(":state"): v for k, v in journal.items() if k.endswith(":state")}
             assert steps == {step: line.state for step, line in incident.journal.items()}
             assert {k[5:]: v for k, v in journal.items() if k.startswith("late:")} == incident.late
@@ -304,7 +329,7 @@ def test_the_scripts_do_what_the_protocol_says_in_any_order(store_url: str) -> N
             machine,
             settings=settings(
                 max_examples=60,
-                stateful_step_count=40,
+                stateful_step_count=50,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
                 print_blob=True,

@@ -297,3 +297,14 @@ async def test_very_many_at_once_go_in_and_come_out_whole(store_url: str, prefix
         found += [claimed.event_id for claimed in await store.claim("w1", f"n-{number}", 9000)]
     assert found == ids
     await store.close()
+
+
+async def test_a_word_that_comes_after_the_question_expired_counts_for_nothing(store: Store) -> None:
+    await store.enqueue("e1", payload("e1"))
+    claimed = await claim_one(store)
+    assert await store.park("e1", claimed.fence, "plan", 0.05) == "ok"
+    await asyncio.sleep(0.1)
+    assert (await store.decide("e1", "approved", "plan", "ana"))[0] == "expired"
+    again = await claim_one(store, "w1", "n2")
+    assert again.progress["approval"] == {"verdict": "expired"}
+    assert again.deliveries == 1
