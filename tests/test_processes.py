@@ -72,7 +72,7 @@ def ask(port: int, path: str, body: dict[str, Any] | None = None) -> tuple[int, 
         connection.close()
 
 
-def wait_until_ready(program: Program, port: int, within_seconds: float = 40) -> None:
+def wait_until_ready(program: Program, port: int, within_seconds: float = 90) -> None:
     ends = time.monotonic() + within_seconds
     while time.monotonic() < ends:
         assert program.process.poll() is None, program.said()
@@ -84,7 +84,7 @@ def wait_until_ready(program: Program, port: int, within_seconds: float = 40) ->
     raise AssertionError(program.said())
 
 
-def wait_for_record(port: int, event_id: str, within_seconds: float = 30) -> dict[str, Any]:
+def wait_for_record(port: int, event_id: str, within_seconds: float = 60) -> dict[str, Any]:
     ends = time.monotonic() + within_seconds
     while time.monotonic() < ends:
         status, record = ask(port, f"/history/{event_id}")

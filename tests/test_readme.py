@@ -57,7 +57,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             stderr=subprocess.STDOUT,
         )
         try:
-            ends = time.monotonic() + 40
+            ends = time.monotonic() + 90
             while time.monotonic() < ends and "worker.started" not in (folder / "log").read_text():
                 time.sleep(0.1)
             yield number
