@@ -13,7 +13,7 @@ from pydantic_core import from_json, to_json
 from redis import exceptions as errors
 
 from store.calls import Calls, is_passing, pause
-from store.connect import connect
+from store.connect import connect, disconnect
 from store.durability import Confirmer
 from store.errors import BadCursor, StoreUnavailable
 from store.keys import Keys
@@ -77,8 +77,8 @@ class StoreBase:
     async def close(self) -> None:
         """Drop the connections."""
         await self._calls.close()
-        await self._blocking.aclose()
-        await self._client.aclose()
+        await disconnect(self._blocking)
+        await disconnect(self._client)
 
     async def ping(self) -> bool:
         """Say whether the store answers now."""

@@ -35,6 +35,14 @@ def connect(url: str, *, socket_timeout: float = SOCKET_TIMEOUT_SECONDS) -> Redi
         raise ConfigError(f"redis.url: {error} (got {_without_password(url)!r})") from error
 
 
+async def disconnect(client: Redis) -> None:
+    """Drop a client's connections, those to its Sentinels too."""
+    await client.aclose()
+    manager = getattr(client.connection_pool, "sentinel_manager", None)
+    for sentinel in getattr(manager, "sentinels", ()):
+        await sentinel.aclose()
+
+
 def connect_blocking(url: str, *, timeout_seconds: float = SOCKET_TIMEOUT_SECONDS) -> redis.Redis:
     """Return a client for a thread; same URLs, same rules. The time holds for connecting and for each answer."""
     options = {**_OPTIONS, "socket_timeout": timeout_seconds, "retry": BlockingRetry(NoBackoff(), 0)}
