@@ -86,6 +86,8 @@ class Workers:
     async def start(self, config: Path) -> WorkerProcess:
         """Start a worker with a configuration file; its log lies beside that."""
         assert self._process is not None and self._process.stdin is not None
+        if self._process.returncode is not None:
+            raise RuntimeError(f"what starts the workers ended with {self._process.returncode}")
         log = config.with_suffix(".log")
         started: asyncio.Future[WorkerProcess] = asyncio.get_running_loop().create_future()
         self._ordered.append((log, started))
@@ -104,3 +106,7 @@ class Workers:
                 worker = WorkerProcess(said["pid"], log)
                 self._alive[worker.pid] = worker
                 started.set_result(worker)
+        for _, started in self._ordered:
+            started.set_exception(RuntimeError("what starts the workers is gone"))
+        for worker in self._alive.values():  # it took them with it
+            worker.ended.set_result(-signal.SIGKILL)
