@@ -18,6 +18,7 @@ if ARGV[6] == '0' then
 end
 redis.call('HSET', key, 'state', 'queued', 'received_ms', now, 'replay', ARGV[5])
 if ARGV[4] == '1' then redis.call('HSET', key, 'nonce', ARGV[5], 'size', #ARGV[3]) end
+leaves_trail(key) -- the journal of the first time
 redis.call('PERSIST', fx_key(id))
 redis.call('ZADD', open, now, id)
 return 'ok'
