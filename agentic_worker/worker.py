@@ -7,9 +7,9 @@ import base64
 import itertools
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 
@@ -29,6 +29,10 @@ CLAIM_GRACE_SECONDS = 2.0
 """How long a stopping worker waits for the answer to its last claim; what is in it is then drained, not stranded."""
 SUSPECT_FROM = 3
 """Delivery from which an incident may be what kills its workers; `claim.lua` says the same."""
+PARTS = 3
+"""Into how many claims what a worker may have in hand is divided."""
+TURNS_TO_SEND = 4
+"""Turns of the loop after which a request is on its way: its task, the sender's, the client's, and one to spare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,13 @@ class WorkerLimits:
     concurrency: int = 32
     drain_seconds: float = 20.0
     max_deliveries: int = 5
+
+
+class _Claim(NamedTuple):
+    """A claim on its way."""
+
+    answer: asyncio.Future[list[Claimed]]
+    asked_at: float
 
 
 class Worker:
@@ -73,20 +84,19 @@ class Worker:
     async def run(self) -> None:
         """Claim and handle until stopped, then drain."""
         log.info("worker.started", worker=self._name, concurrency=self._limits.concurrency)
-        while not self._stopping.is_set():
-            free = self._limits.concurrency - len(self._in_hand)
-            if free <= 0:
-                self._room.clear()
-                await self._room.wait()
-                continue
-            asked_at = time.monotonic()
-            # Half at a time: while one half is worked on, the other half is on its way to or from the store.
-            most = min(free, (self._limits.concurrency + 1) // 2)
-            claimed = await self._unless_stopped(self._claim(most), grace_seconds=CLAIM_GRACE_SECONDS)
-            for one in claimed or ():
-                self._take(one, asked_at)
-            if not claimed:
+        claim = await self._ask_when_free()
+        while claim is not None:
+            claimed = await self._answer(claim)
+            following = None
+            if claimed and not self._stopping.is_set():
+                following = self._ask(claimed)
+                for _ in range(TURNS_TO_SEND):  # the store works on the next claim while this one is worked on here
+                    await asyncio.sleep(0)
+            for one in claimed:
+                self._take(one, claim.asked_at)
+            if not claimed and not self._stopping.is_set():
                 await self._unless_stopped(self._store.wait_for_work())
+            claim = following or await self._ask_when_free()
         await self._drain()
         log.info("worker.stopped", worker=self._name)
 
@@ -107,13 +117,38 @@ class Worker:
                 log.warning("incident.fenced", event_id=event_id)
                 task.cancel()
 
-    async def _claim(self, free: int) -> list[Claimed]:
-        """Take what is due, at most one suspect at a time: whatever kills a worker takes no other suspect with it."""
-        suspects = sum(claimed.deliveries >= SUSPECT_FROM for claimed, _ in self._in_hand.values())
-        nonce = f"{self._boot}-{next(self._claims)}"
-        return await self._store.claim(self._name, nonce, free, suspects=max(0, 1 - suspects))
+    def _ask(self, arrived: Sequence[Claimed] = ()) -> _Claim | None:
+        """Send for as many incidents as there is room for beside those that have just arrived; None without room.
 
-    async def _unless_stopped(self, waited_for: Coroutine[Any, Any, T], grace_seconds: float = 0.0) -> T | None:
+        At most one claim is under way, and at most one suspect in hand: whatever kills a worker takes no other
+        suspect with it.
+        """
+        room = self._limits.concurrency - len(self._in_hand) - len(arrived)
+        if room <= 0:
+            return None
+        # In parts: one is on its way here, one is worked on, and one is on its way into history.
+        most = min(room, -(-self._limits.concurrency // PARTS))
+        in_hand = (*arrived, *(claimed for claimed, _ in self._in_hand.values()))
+        suspects = sum(claimed.deliveries >= SUSPECT_FROM for claimed in in_hand)
+        nonce = f"{self._boot}-{next(self._claims)}"
+        asked = self._store.claim(self._name, nonce, most, suspects=max(0, 1 - suspects))
+        return _Claim(asyncio.ensure_future(asked), time.monotonic())
+
+    async def _ask_when_free(self) -> _Claim | None:
+        """Ask as soon as there is room; None when the worker was told to stop."""
+        while not self._stopping.is_set():
+            claim = self._ask()
+            if claim is not None:
+                return claim
+            self._room.clear()
+            await self._room.wait()
+        return None
+
+    async def _answer(self, claim: _Claim) -> Sequence[Claimed]:
+        """Wait for what is claimed; once told to stop, only for the time that an answer on its way may take."""
+        return await self._unless_stopped(claim.answer, grace_seconds=CLAIM_GRACE_SECONDS) or ()
+
+    async def _unless_stopped(self, waited_for: Awaitable[T], grace_seconds: float = 0.0) -> T | None:
         """Wait for something, or for the word to stop and the grace time after it."""
         work = asyncio.ensure_future(waited_for)
         stop = asyncio.ensure_future(self._stopping.wait())
@@ -177,11 +212,12 @@ class Worker:
         except InvalidEvent as error:
             await self._bury(claimed, f"not a usable event: {error}", read=False)
             return
+        as_accepted = claimed.payload if claimed.accepted and _is_strict(event, claimed.payload) else None
         if event.event_id != claimed.event_id:
-            event = event.model_copy(update={"event_id": claimed.event_id})
-        await self._run(claimed, event)
+            event, as_accepted = event.model_copy(update={"event_id": claimed.event_id}), None
+        await self._run(claimed, event, as_accepted)
 
-    async def _run(self, claimed: Claimed, event: Event) -> None:
+    async def _run(self, claimed: Claimed, event: Event, as_accepted: bytes | None) -> None:
         clock = time.monotonic()
         log.debug("event.claimed", event_id=event.event_id, job_id=event.job_id, reported=event.status)
         incident = StoredIncident(self._store, claimed, event)
@@ -191,7 +227,9 @@ class Worker:
             return
         if event.status is EventStatus.SUCCEEDED:
             await self._store.recovered(event.job_id, event.event_id, claimed.fence)
-        if not await self._store.finish(claimed.event_id, claimed.fence, ending, memory=as_memory(ending)):
+        event_json = as_accepted if ending.event is event else None
+        memory = as_memory(ending)
+        if not await self._store.finish(claimed.event_id, claimed.fence, ending, memory=memory, event_json=event_json):
             raise Fenced(claimed.event_id)
         self._log.info("incident.finished", **_summary(ending), seconds=round(time.monotonic() - clock, 4))
 
@@ -268,6 +306,17 @@ class Worker:
         await asyncio.gather(*pending, return_exceptions=True)
 
 
+def _is_strict(event: Event, payload: bytes) -> bool:
+    """Say whether a payload may go into a record as it is.
+
+    What we accepted ourselves may. But somebody may have pushed another of the same length in its place, and the
+    reader takes `NaN` for a number where strict JSON has none.
+    """
+    if not event.details and event.duration_seconds is None:
+        return True
+    return b"NaN" not in payload and b"Infinity" not in payload
+
+
 def _payload(raw: bytes) -> Mapping[str, Any]:
     """Return a payload as JSON holds it without growing sixfold: as text only where it is printable."""
     try:
@@ -284,8 +333,8 @@ def _summary(record: HistoryRecord) -> dict[str, Any]:
     return {
         "event_id": record.event_id,
         "job_id": record.job_id,
-        "status": record.status,
-        "category": diagnosis.category if diagnosis else None,
+        "status": record.status.value,  # a plain text is written twice as fast as a member of an enumeration
+        "category": diagnosis.category.value if diagnosis else None,
         "source": diagnosis.source if diagnosis else None,
         "reason": record.reason,
     }
