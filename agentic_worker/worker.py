@@ -71,6 +71,7 @@ class Worker:
         self._limits = limits
         self._in_hand: dict[str, tuple[Claimed, asyncio.Task[None]]] = {}
         self._stopping = asyncio.Event()
+        self._told_to_stop: asyncio.Future[Any] | None = None
         self._room = asyncio.Event()
         self._boot = secrets.token_hex(8)
         self._claims = itertools.count(1)
@@ -151,16 +152,17 @@ class Worker:
     async def _unless_stopped(self, waited_for: Awaitable[T], grace_seconds: float = 0.0) -> T | None:
         """Wait for something, or for the word to stop and the grace time after it."""
         work = asyncio.ensure_future(waited_for)
-        stop = asyncio.ensure_future(self._stopping.wait())
+        if self._told_to_stop is None:
+            self._told_to_stop = asyncio.ensure_future(self._stopping.wait())
         try:
-            await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({work, self._told_to_stop}, return_when=asyncio.FIRST_COMPLETED)
             if grace_seconds and not work.done():
                 await asyncio.wait({work}, timeout=grace_seconds)
             return work.result() if work.done() else None
         finally:
-            for waiting in (work, stop):
-                waiting.cancel()
-            await asyncio.gather(work, stop, return_exceptions=True)
+            if not work.done():
+                work.cancel()
+                await asyncio.gather(work, return_exceptions=True)
 
     def _take(self, claimed: Claimed, asked_at: float) -> None:
         _, former = self._in_hand.get(claimed.event_id, (None, None))
@@ -212,14 +214,13 @@ class Worker:
         except InvalidEvent as error:
             await self._bury(claimed, f"not a usable event: {error}", read=False)
             return
-        as_accepted = claimed.payload if claimed.accepted and _is_strict(event, claimed.payload) else None
         if event.event_id != claimed.event_id:
-            event, as_accepted = event.model_copy(update={"event_id": claimed.event_id}), None
-        await self._run(claimed, event, as_accepted)
+            event = event.model_copy(update={"event_id": claimed.event_id})
+        await self._run(claimed, event)
 
-    async def _run(self, claimed: Claimed, event: Event, as_accepted: bytes | None) -> None:
+    async def _run(self, claimed: Claimed, event: Event) -> None:
         clock = time.monotonic()
-        log.debug("event.claimed", event_id=event.event_id, job_id=event.job_id, reported=event.status)
+        self._log.debug("event.claimed", event_id=event.event_id, job_id=event.job_id, reported=event.status)
         incident = StoredIncident(self._store, claimed, event)
         ending = await self._pipeline.handle(incident)
         if not isinstance(ending, HistoryRecord):
@@ -227,9 +228,7 @@ class Worker:
             return
         if event.status is EventStatus.SUCCEEDED:
             await self._store.recovered(event.job_id, event.event_id, claimed.fence)
-        event_json = as_accepted if ending.event is event else None
-        memory = as_memory(ending)
-        if not await self._store.finish(claimed.event_id, claimed.fence, ending, memory=memory, event_json=event_json):
+        if not await self._store.finish(claimed.event_id, claimed.fence, ending, memory=as_memory(ending)):
             raise Fenced(claimed.event_id)
         self._log.info("incident.finished", **_summary(ending), seconds=round(time.monotonic() - clock, 4))
 
@@ -304,17 +303,6 @@ class Worker:
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
-
-
-def _is_strict(event: Event, payload: bytes) -> bool:
-    """Say whether a payload may go into a record as it is.
-
-    What we accepted ourselves may. But somebody may have pushed another of the same length in its place, and the
-    reader takes `NaN` for a number where strict JSON has none.
-    """
-    if not event.details and event.duration_seconds is None:
-        return True
-    return b"NaN" not in payload and b"Infinity" not in payload
 
 
 def _payload(raw: bytes) -> Mapping[str, Any]:

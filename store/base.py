@@ -122,9 +122,9 @@ class StoreBase:
         return await self._calls(script, *args, deadline_seconds=ASK_SECONDS)
 
 
-def dumps(value: Any, *, exclude: set[str] | None = None) -> bytes:
+def dumps(value: Any) -> bytes:
     """Write JSON; models by their aliases."""
-    return to_json(value, by_alias=True, inf_nan_mode="null", exclude=exclude)
+    return to_json(value, by_alias=True, inf_nan_mode="null")
 
 
 def loads(raw: bytes) -> Any:

@@ -256,7 +256,9 @@ class _Command:
     def add(self, call: _Call) -> bool:
         """Take one more caller along, if this script answers many and the shared arguments agree."""
         shared = self._shared
-        if shared is None or len(self.calls) >= GROUP_LIMIT or call.args[:shared] != self.calls[0].args[:shared]:
+        if shared is None or len(self.calls) >= GROUP_LIMIT:
+            return False
+        if shared and call.args[:shared] != self.calls[0].args[:shared]:
             return False
         self.calls.append(call)
         return True

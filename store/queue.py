@@ -156,16 +156,12 @@ class QueueStore(StoreBase):
         *,
         memory: Mapping[str, Any] | None = None,
         letter: Mapping[str, Any] | None = None,
-        event_json: bytes | None = None,
     ) -> bool:
-        """Write the record, drop the lease and close the incident at once; False when another worker holds it.
-
-        `event_json` is the record's event as it was accepted, for a record that need not write it anew.
-        """
+        """Write the record, drop the lease and close the incident at once; False when another worker holds it."""
         return await self._finish(
             event_id,
             fence,
-            dumps(record) if event_json is None else _around(event_json, record),
+            dumps(record),
             job_id=record.job_id,
             status=record.status,
             category=record.diagnosis.category if record.diagnosis else "",
@@ -211,11 +207,6 @@ class QueueStore(StoreBase):
         Only the worker that holds the success may tell it.
         """
         return [told.decode() for told in await self._calls("recovered", job_id, event_id, fence)]
-
-
-def _around(event_json: bytes, record: HistoryRecord) -> bytes:
-    """Write a record around its event's JSON; half of most records is what was accepted."""
-    return b'%b,"event":%b}' % (dumps(record, exclude={"event"})[:-1], event_json)
 
 
 def _claimed(answer: list[bytes], fence: str) -> Claimed:
