@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import secrets
 import shutil
 import statistics
@@ -18,6 +19,8 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+
+import structlog
 
 from tests.chaos.figures import seconds_after_the_store, takeover_seconds
 from tests.chaos.ground import KINDS, LEASE_SECONDS, Ground, break_ground
@@ -118,6 +121,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
     parser.add_argument("--server", help="program of the store, e.g. redis-server; default: the embedded Valkey")
     chosen = parser.parse_args()
+    # Whoever ends the store itself need not be told that it is away; the workers' own logs go to files.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     say(f"seed {chosen.seed}")
     return 0 if asyncio.run(run(chosen.names, chosen.seed, chosen.server)) else 1
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
-from agentic.types import Event
+from agentic.types import Event, Feedback, LogDigest, Outcome, OutcomeStatus
 from store import Limits, Store, StoreMisconfigured, StoreUnavailable
 from store.base import dumps
 from store.durability import can_confirm_fsync
@@ -44,11 +46,15 @@ async def call_every_script(store: Store, url: str) -> None:
     keeper.leave("w1")
     keeper.close()
     assert await store.save("e1", e1.fence, {"stage": "x"})
-    begun = await store.begin(
-        "e1", e1.fence, "1", "n", idempotent=False, counts=True, job_id="j", per_job=9, for_all=9, confirm=True
-    )
-    assert begun == ("go", "")
+    assert (await store.usage("j")).job_actions == 0
+    for step in ("1", "2"):
+        begun = await store.begin(
+            "e1", e1.fence, step, "n", idempotent=False, counts=True, job_id="j", per_job=9, for_all=9, confirm=True
+        )
+        assert begun == ("go", "")
     await store.withdraw("e1", e1.fence, "1", "n")
+    done = Outcome(step=2, name="tell", status=OutcomeStatus.DONE)
+    assert await store.result("e1", e1.fence, "2", "n", done, "notify")
     assert await store.park("e1", e1.fence, "plan", 60) == "ok"
     assert (await store.decide("e1", "approved", "plan", "ana"))[0] == "ok"
     assert await store.defer("e2", e2.fence, 60, watch_job="backup")
@@ -61,6 +67,23 @@ async def call_every_script(store: Store, url: str) -> None:
     for name in ("e1", "e2"):
         assert await store.finish(name, again[name], record_of(name))
     assert len((await store.history()).records) == 2
+    assert await store.add_feedback(Feedback(event_id="e1", user="ana", rating=5))
+
+
+async def call_the_rest(store: Store) -> None:
+    """Ask for everything that the API and a worker ask for beside the scripts."""
+    await asyncio.wait_for(store.wait_for_work(), 5)
+    await store.note_llm({"state": "ready"})
+    await store.pause("ana", "maintenance")
+    assert (await store.status())["paused"]
+    await store.resume()
+    assert await store.totals()
+    assert await store.jobs()
+    assert (await store.incident("e1")) is not None
+    assert (await store.incidents()).records is not None
+    assert (await store.dead()).records == []
+    assert await store.retry_after_seconds() >= 1
+    assert not await store.recall(Event(event_id="e9", job_id="backup", status="failed"), LogDigest(signature="s"))
 
 
 @KINDS
@@ -91,6 +114,25 @@ async def test_every_script_runs_on_both_servers(tmp_path: Path, kind: str) -> N
         assert store.server["server"] == kind
         assert can_confirm_fsync(store.server) == (kind == "valkey"), "Redis 7.0 has no WAITAOF"
         await store.close()
+
+
+@KINDS
+async def test_the_documented_user_may_do_all_that_is_asked_and_nothing_dangerous(tmp_path: Path, kind: str) -> None:
+    """The user that docs/deployment.md recommends for a shared server."""
+    text = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text("utf-8")
+    [rules] = re.findall(r"`ACL SETUSER autoremedy on >… (.+?)`", text)
+    with Server(tmp_path, "--appendonly", "yes", kind=kind) as server:
+        server.tell("ACL", "SETUSER", "autoremedy", "on", ">hush", *rules.split())
+        url = server.url.replace("redis://", "redis://autoremedy:hush@")
+        store = Store(url)
+        await store.open()
+        await call_every_script(store, url)
+        await call_the_rest(store)
+        await store.close()
+        with redis.Redis.from_url(url) as client:
+            for refused in (["FLUSHALL"], ["SET", "other", "1"], ["CONFIG", "SET", "appendonly", "no"], ["KEYS", "*"]):
+                with pytest.raises(redis.exceptions.NoPermissionError):
+                    client.execute_command(*refused)
 
 
 async def test_sentinel_leads_to_the_master_also_after_a_failover(tmp_path: Path) -> None:
