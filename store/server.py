@@ -3,50 +3,67 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
 from redis import exceptions as errors
 from redis.asyncio import Redis
 
-from store.durability import can_confirm_fsync
 from store.errors import StoreMisconfigured
 
 log = structlog.get_logger()
 
 
 async def inspect_server(client: Redis, prefix: str) -> dict[str, Any]:
-    """Return what matters about the server: name, version, mode, how it persists; raises StoreMisconfigured.
+    """Return what matters about the server, and what it could lose; raises StoreMisconfigured."""
+    found = await look(client)
+    if found["append_only"] is None:
+        told = ["the server does not let us look at it (INFO), so nobody can tell what a crash loses"]
+    else:
+        _refuse(found, prefix)
+        told = risks(found)
+    passing = ("compatible_with", "replicas")
+    return {**{name: value for name, value in found.items() if name not in passing}, "risks": told}
+
+
+async def look(client: Redis) -> dict[str, Any]:
+    """Return name, version, mode, how it persists, how many replicas follow it.
 
     Missing rights to look at its configuration are not an error.
     """
     try:
-        info = await client.info("server")
-        persistence = await client.info("persistence")
-        memory = await client.info("memory")
+        info = await client.info()
     except errors.NoPermissionError:
-        risk = "the server does not let us look at it (INFO), so nobody can tell what a crash loses"
         unknown = dict.fromkeys(("server", "version", "mode", "eviction"), "?")
-        return {**unknown, "append_only": None, "fsync": None, "risks": [risk]}
+        return {**unknown, "append_only": None, "fsync": None, "replicas": 0}
     found: dict[str, Any] = {
         "server": info.get("server_name", "redis"),
         "version": str(info.get("valkey_version") or info.get("redis_version", "?")),
+        "compatible_with": str(info.get("redis_version", "7")),
         "mode": info.get("server_mode") or info.get("redis_mode", "standalone"),
-        "append_only": bool(persistence.get("aof_enabled")),
-        "eviction": memory.get("maxmemory_policy", "?"),
+        "append_only": bool(info.get("aof_enabled")),
+        "eviction": info.get("maxmemory_policy", "?"),
+        "replicas": int(info.get("connected_slaves", 0)),
     }
     try:
         found["fsync"] = (await client.config_get("appendfsync")).get("appendfsync")
     except errors.ResponseError:
         found["fsync"] = None  # CONFIG is often forbidden to ordinary users
-    _refuse(found, str(info.get("redis_version", "7")), prefix)
-    return {**found, "risks": risks(found)}
+    return found
 
 
-def _refuse(found: dict[str, Any], compatible_with: str, prefix: str) -> None:
+def can_confirm_fsync(server: Mapping[str, Any]) -> bool:
+    """Say whether the server must be asked about its append-only file, and has the command for it."""
+    numbers = [int(part) for part in str(server.get("version", "0")).split(".")[:2] if part.isdigit()]
+    has_waitaof = server.get("server") == "valkey" or numbers >= [7, 2]
+    return bool(server.get("append_only")) and server.get("fsync") != "always" and has_waitaof
+
+
+def _refuse(found: dict[str, Any], prefix: str) -> None:
     """Raise StoreMisconfigured when the server cannot keep the promise."""
     name = f"{found['server']} {found['version']}"
-    if int(compatible_with.split(".")[0]) < 7:
+    if int(found["compatible_with"].split(".")[0]) < 7:
         raise StoreMisconfigured(f"{name} is too old; Redis 7.0 or Valkey 8 is needed")
     policy = str(found["eviction"])
     if policy.startswith(("allkeys", "volatile")):

@@ -15,8 +15,8 @@ import redis
 from agentic.types import Event, Feedback, LogDigest, Outcome, OutcomeStatus
 from store import Limits, Store, StoreMisconfigured, StoreUnavailable
 from store.base import dumps
-from store.durability import can_confirm_fsync
 from store.lease import LeaseKeeper
+from store.server import can_confirm_fsync
 from tests.servers import Server, free_port
 from tests.store.test_server_states import record_of
 
