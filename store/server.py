@@ -23,6 +23,8 @@ async def inspect_server(client: Redis, prefix: str) -> dict[str, Any]:
     else:
         _refuse(found, prefix)
         told = risks(found)
+        if can_confirm_fsync(found) and not await _may_confirm(client):
+            told.append("this user may not ask WAITAOF, so no effect is ever begun; allow it with +waitaof")
     passing = ("compatible_with", "replicas")
     return {**{name: value for name, value in found.items() if name not in passing}, "risks": told}
 
@@ -36,7 +38,7 @@ async def look(client: Redis) -> dict[str, Any]:
         info = await client.info()
     except errors.NoPermissionError:
         unknown = dict.fromkeys(("server", "version", "mode", "eviction"), "?")
-        return {**unknown, "append_only": None, "fsync": None, "replicas": 0}
+        return {**unknown, "append_only": None, "fsync": None, "replicas": 0, "replica_of": None}
     found: dict[str, Any] = {
         "server": info.get("server_name", "redis"),
         "version": str(info.get("valkey_version") or info.get("redis_version", "?")),
@@ -45,12 +47,37 @@ async def look(client: Redis) -> dict[str, Any]:
         "append_only": bool(info.get("aof_enabled")),
         "eviction": info.get("maxmemory_policy", "?"),
         "replicas": int(info.get("connected_slaves", 0)),
+        "replica_of": f"{info.get('master_host')}:{info.get('master_port')}" if info.get("role") == "slave" else None,
     }
     try:
         found["fsync"] = (await client.config_get("appendfsync")).get("appendfsync")
     except errors.ResponseError:
         found["fsync"] = None  # CONFIG is often forbidden to ordinary users
     return found
+
+
+async def _may_confirm(client: Redis) -> bool:
+    try:
+        await client.execute_command("WAITAOF", 0, 0, 1)  # type: ignore[no-untyped-call]
+    except errors.NoPermissionError:
+        return False
+    except errors.ResponseError:
+        return True  # a replica cannot be asked; another message says that it is one
+    return True
+
+
+def what_to_change(error: Exception, prefix: str) -> str:
+    """Say in a sentence what is wrong when the server answers, and does not let us work."""
+    if isinstance(error, errors.AuthenticationError):
+        return f"the store refuses the user or password in redis.url: {error}"
+    if isinstance(error, errors.NoPermissionError | errors.AuthorizationError):
+        return (
+            f"the user in redis.url may not do what is needed: {error}; "
+            f"allow it the keys {prefix}:* and the commands named in docs/deployment.md"
+        )
+    if isinstance(error, errors.InvalidResponse):
+        return f"what answers at redis.url does not speak as a Redis server does: {error}"
+    return f"the store cannot be used: {error}"
 
 
 def can_confirm_fsync(server: Mapping[str, Any]) -> bool:
@@ -90,7 +117,12 @@ def report_server(server: dict[str, Any]) -> None:
 
 
 def risks(server: dict[str, Any]) -> list[str]:
-    """Return in sentences what this server could lose, and which setting prevents it."""
+    """Return in sentences why this server takes nothing or what it could lose, and which setting prevents it."""
+    if server.get("replica_of"):
+        return [
+            f"this server is a replica of {server['replica_of']} and takes no events; "
+            "set redis.url to that one, or to the Sentinels"
+        ]
     if not server.get("append_only"):
         return [
             "appendonly is off: a restart of the server loses every event and effect journal since its last snapshot, "

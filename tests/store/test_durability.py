@@ -82,6 +82,7 @@ async def test_what_counts_is_how_the_server_persists_now(
 
         async def change() -> None:
             server.tell("CONFIG", "SET", "appendonly", later)
+            server.tell("CONFIG", "RESETSTAT")
 
         assert (await begun(server.url, change))[0] == "go"
         assert ("cmdstat_waitaof" in str(server.tell("INFO", "commandstats"))) == asked
