@@ -17,3 +17,11 @@ end
 local function job_of(raw)
   return raw:match('^{"event_id":"[%w._:-]+","job_id":"([^"\\]*)"')
 end
+
+-- The id that a payload says of itself, as `claim` reads it.
+local function id_of(raw)
+  local id = raw:match('^{"event_id":"([%w._:-]+)"')
+  if id then return id end
+  local ok, body = pcall(cjson.decode, raw)
+  if ok and type(body) == 'table' and type(body.event_id) == 'string' then return body.event_id end
+end

@@ -184,6 +184,15 @@ async def test_a_dead_letter_is_listed_and_comes_back_once(store: Store) -> None
     assert (await store.dead()).records == []
 
 
+async def test_an_id_that_looks_like_one_of_ours_comes_back_under_itself(store: Store) -> None:
+    await store.enqueue("raw-17", payload("raw-17"))
+    claimed = await claim_one(store)
+    letter = {"event_id": "raw-17", "reason": "x", "payload": payload("raw-17").decode(), "accepted": True}
+    assert await store.finish("raw-17", claimed.fence, record_of("raw-17", status="dead"), letter=letter)
+    assert await store.replay("raw-17")
+    assert (await claim_one(store, "w1", "n2")).event_id == "raw-17"
+
+
 async def test_an_idle_wait_ends_as_soon_as_anybody_pushes(store: Store, store_url: str, prefix: str) -> None:
     client = redis.Redis.from_url(store_url)
     loop = asyncio.get_running_loop()
