@@ -3,6 +3,9 @@ local function now_ms()
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
+-- Where an event stands in the order of arrival: by the millisecond, then by its place in one call.
+local function arrival(now, place) return string.format('%.0f', now * 1000 + math.min(place, 999)) end
+
 -- The holder of the current fence, and nobody else, may change an incident.
 local function holds(id, fence)
   local have = redis.call('HMGET', incident_key(id), 'fence', 'state')

@@ -139,6 +139,33 @@ async def test_a_success_of_the_job_brings_back_what_waits_for_it(store: Store) 
     assert again.progress == {"recovered_by": "e2"}
 
 
+@pytest.mark.parametrize("watched_first", [True, False])
+async def test_a_success_from_before_the_failure_proves_nothing(store: Store, watched_first: bool) -> None:
+    """One worker may be slow with the success, or both may come in one report of a machine that was cut off."""
+    names = ["ok", "failure", "ok-again"]
+    await store.enqueue_many([(name, payload(name)) for name in names])
+    ok, failure, again = await store.claim("w1", "n-1", 3)
+    if watched_first:
+        await store.defer("failure", failure.fence, 600, watch_job="backup")
+    assert await store.recovered("backup", "ok", ok.fence) == []
+    if not watched_first:
+        await store.defer("failure", failure.fence, 600, watch_job="backup")
+    assert await store.claim("w1", "n-2", 3) == []
+    assert await store.recovered("backup", "ok-again", again.fence) == ["failure"]
+    assert (await claim_one(store, "w1", "n-3")).progress == {"recovered_by": "ok-again"}
+
+
+async def test_a_pushed_success_from_before_the_failure_proves_nothing(
+    store: Store, store_url: str, prefix: str
+) -> None:
+    async with redis.Redis.from_url(store_url) as client:
+        await client.rpush(f"{prefix}:events", payload("ok"), payload("failure"), payload("ok-again"))
+    ok, failure, again = await store.claim("w1", "n-1", 3)
+    await store.defer("failure", failure.fence, 600, watch_job="backup")
+    assert await store.recovered("backup", "ok", ok.fence) == []
+    assert await store.recovered("backup", "ok-again", again.fence) == ["failure"]
+
+
 async def test_what_a_draining_worker_gives_back_is_not_counted_as_delivered(store: Store) -> None:
     await store.enqueue("e1", payload("e1"))
     claimed = await claim_one(store)
