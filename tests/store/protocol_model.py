@@ -176,6 +176,9 @@ class Model:
             if own:
                 del have.journal[step]
             return "ok"
+        if line is None and kind == "done":
+            line = have.journal[step] = Step("intent", nonce, self.now)
+            own = True
         if line is not None and (own or (kind == "found" and line.state == "intent")):
             line.state, line.nonce, line.outcome = "done", nonce, outcome
             return "ok"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from agentic.types import Outcome, OutcomeStatus
 from store import Limits, Store
 from tests.servers import Server
 from tests.store.test_queue import claim_one, payload
@@ -62,6 +63,22 @@ async def test_an_intention_that_the_server_forgot_is_stored_again_before_acting
 
         assert (await begun(server.url, forget))[0] == "go"
         assert server.tell("HGET", "agentic:fx:e1", "1:state") == b"intent"
+
+
+async def test_a_result_is_kept_though_the_server_forgot_the_intention(tmp_path: Path) -> None:
+    """As with Redis 7.0 and `everysec`, where nothing can confirm an intention: who has acted says so."""
+    with Server(tmp_path, "--appendonly", "yes", kind="redis") as server:
+        store = Store(server.url)
+        await store.open()
+        await store.enqueue("e1", payload("e1"))
+        claimed = await claim_one(store)
+        how: Any = {"idempotent": False, "counts": True, "job_id": "backup", "per_job": 9, "for_all": 9}
+        assert (await store.begin("e1", claimed.fence, "1", "a", **how))[0] == "go"
+        server.tell("DEL", "agentic:fx:e1")
+        done = Outcome(step=1, name="poke", status=OutcomeStatus.DONE)
+        assert await store.result("e1", claimed.fence, "1", "a", done, "poke|done")
+        assert (await store.begin("e1", claimed.fence, "1", "b", **how))[0] == "done"
+        await store.close()
 
 
 async def test_a_server_that_lost_its_scripts_holds_up_no_intention(tmp_path: Path) -> None:
