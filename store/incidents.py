@@ -136,7 +136,8 @@ class IncidentStore(QueueStore, HistoryStore, QuestionStore):
         )  # fmt: skip
         answer, text = await self._calls("begin", *arguments)
         if confirm and answer == b"go":
-            await self._confirmer.confirm(self.server, self._calls.command("begin", *arguments))
+            command = self._calls.command("begin", *arguments)
+            answer, text = await self._confirmer.confirm(self._calls.scripts.texts["begin"], command)
         return answer.decode(), (text or b"").decode()
 
     async def result(

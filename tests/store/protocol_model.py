@@ -35,6 +35,7 @@ class Incident:
     released: bool = False
     saved: int = 0
     claimed_ms: int = 0
+    arrival: int = 0
     score: int = 0
     """End of the lease, due time or expiry: whichever set it stands in."""
     plan: str = ""
@@ -57,7 +58,8 @@ class Model:
     incidents: dict[str, Incident] = field(default_factory=dict)
     claims: dict[str, tuple[str, str, list[str]]] = field(default_factory=dict)
     watching: set[str] = field(default_factory=set)
-    well: tuple[int, str] = (-1, "")
+    well: tuple[int, str, int] = (-1, "", 0)
+    """When the job's latest success was told, which one it is, and when that arrived."""
     records: list[str] = field(default_factory=list)
     dead: list[str] = field(default_factory=list)
 
@@ -74,7 +76,7 @@ class Model:
             elif len(self.events) >= most:
                 answers.append("full")
             else:
-                self.incidents[event_id] = Incident(nonce=mine, size=len(raw))
+                self.incidents[event_id] = Incident(nonce=mine, size=len(raw), arrival=self.now * 1000 + number)
                 self.events.append((event_id, raw))
                 answers.append("queued")
         return answers
@@ -109,7 +111,8 @@ class Model:
             event_id = named or f"raw-{mine}-{place_in_line}"
             known = self.incidents.get(event_id)
             if known is None or (known.state == "queued" and known.size in (None, len(raw))):
-                known = self.incidents.setdefault(event_id, Incident())
+                arrival = self.now * 1000 + place_in_line - 1
+                known = self.incidents.setdefault(event_id, Incident(arrival=arrival))
                 self._hold(known, mine, 1, counted=True)
                 taken.append(event_id)
         if taken:
@@ -173,6 +176,9 @@ class Model:
             if own:
                 del have.journal[step]
             return "ok"
+        if line is None and kind == "done":
+            line = have.journal[step] = Step("intent", nonce, self.now)
+            own = True
         if line is not None and (own or (kind == "found" and line.state == "intent")):
             line.state, line.nonce, line.outcome = "done", nonce, outcome
             return "ok"
@@ -184,7 +190,7 @@ class Model:
             return answer
         have = self.incidents[event_id]
         have.score = self.now + wait
-        if watch and self.well[0] >= have.claimed_ms:
+        if watch and self.well[0] >= have.claimed_ms and self.well[2] > have.arrival:
             have.progress["recovered_by"], have.score = self.well[1], self.now
         elif watch:
             self.watching.add(event_id)
@@ -241,9 +247,11 @@ class Model:
     def recovered(self, event_id: str, fence: str) -> list[str]:
         if not self.holds(event_id, fence):
             return []
-        if self.well[1] != event_id:
-            self.well = (self.now, event_id)
-        told, self.watching = sorted(self.watching), set()
+        arrival = self.incidents[event_id].arrival
+        if arrival > self.well[2]:
+            self.well = (self.now, event_id, arrival)
+        told = sorted(name for name in self.watching if self.incidents[name].arrival < arrival)
+        self.watching -= set(told)
         for name in told:
             if self.incidents[name].state == "delayed":
                 self.incidents[name].score = self.now
@@ -273,7 +281,7 @@ class Model:
         if event_id not in self.dead:
             return "gone"
         self.dead.remove(event_id)
-        fresh = Incident(replay=nonce)
+        fresh = Incident(replay=nonce, arrival=self.now * 1000)
         if accepted:
             fresh.nonce, fresh.size = nonce, len(raw)
         if have is not None:

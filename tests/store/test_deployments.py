@@ -15,8 +15,9 @@ import redis
 from agentic.types import Event, Feedback, LogDigest, Outcome, OutcomeStatus
 from store import Limits, Store, StoreMisconfigured, StoreUnavailable
 from store.base import dumps
-from store.durability import can_confirm_fsync
+from store.connect import connect
 from store.lease import LeaseKeeper
+from store.server import can_confirm_fsync
 from tests.servers import Server, free_port
 from tests.store.test_server_states import record_of
 
@@ -229,3 +230,65 @@ async def test_an_effect_waits_until_a_replica_has_its_intention(tmp_path: Path)
         replica.signal(signal.SIGCONT)
         assert (await asyncio.wait_for(beginning, 30))[0] == "go"
         await store.close()
+
+
+async def refusal(url: str) -> str:
+    store = Store(url)
+    try:
+        with pytest.raises(StoreMisconfigured) as caught:
+            await store.open()
+    finally:
+        await store.close()
+    return str(caught.value)
+
+
+@KINDS
+async def test_a_server_that_refuses_us_is_said_in_a_sentence_and_not_waited_for(tmp_path: Path, kind: str) -> None:
+    with Server(tmp_path, kind=kind) as server:
+        server.tell("ACL", "SETUSER", "poor", "on", ">hush", "~*", "+@all", "-@scripting")
+        assert "refuses the user or password" in await refusal(server.url.replace("//", "//poor:wrong@"))
+        poor = server.url.replace("//", "//poor:hush@")
+        assert "may not do what is needed" in await refusal(poor)
+        server.tell("ACL", "SETUSER", "poor", "+@all", "resetkeys", "~other:*")
+        assert "the keys agentic:*" in await refusal(poor)
+        server.tell("ACL", "SETUSER", "default", ">hush", "resetpass", ">hush")
+        assert "refuses the user or password" in await refusal(server.url)
+
+
+async def test_what_is_no_redis_server_is_said_to_be_none() -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await reader.read()
+        writer.close()
+
+    other = await asyncio.start_server(greet, "127.0.0.1", 0)
+    async with other:
+        port = other.sockets[0].getsockname()[1]
+        assert "does not speak as a Redis server does" in await refusal(f"redis://127.0.0.1:{port}")
+
+
+@KINDS
+async def test_a_replica_is_said_to_take_nothing(tmp_path: Path, kind: str) -> None:
+    with Server(tmp_path, kind=kind) as master, Server(tmp_path, kind=kind) as replica:
+        replica.tell("REPLICAOF", "127.0.0.1", master.port)
+        await _until(lambda: "online" in str(master.tell("INFO", "replication")))
+        [said] = (await found(replica))["risks"]
+        assert f"a replica of 127.0.0.1:{master.port}" in said
+        assert (await found(master))["replica_of"] is None
+
+
+async def test_a_user_who_may_not_ask_for_the_file_is_told_at_start(tmp_path: Path) -> None:
+    with Server(tmp_path, "--appendonly", "yes", "--appendfsync", "everysec") as server:
+        server.tell("ACL", "SETUSER", "poor", "on", ">hush", "~*", "+@all", "-waitaof")
+        store = Store(server.url.replace("//", "//poor:hush@"))
+        await store.open()
+        assert any("+waitaof" in risk for risk in store.server["risks"])
+        await store.close()
+
+
+def test_a_sentinel_may_have_an_ipv6_address() -> None:
+    client = connect("redis+sentinel://[::1]:26380,other/main")
+    manager = client.connection_pool.sentinel_manager  # type: ignore[attr-defined]
+    places = [one.connection_pool.connection_kwargs for one in manager.sentinels]
+    assert [(place["host"], place["port"]) for place in places] == [("::1", 26380), ("other", 26379)]

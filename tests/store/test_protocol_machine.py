@@ -268,7 +268,7 @@ class Protocol(RuleBasedStateMachine):
         have = self.model.incidents.get(name)
         nonce = have.replay if old and have is not None and have.replay else self.fresh()
         expected = self.model.replay(name, nonce, payload(name), accepted)
-        answer = self.twice("replay", letter_of(name), name, payload(name), int(accepted), nonce, 1)
+        answer = self.twice("replay", letter_of(name), name, payload(name), int(accepted), nonce)
         assert answer == expected
         if expected == "ok" and not old:
             assert self.client.llen(self.keys.single("events")) == len(self.model.events)
