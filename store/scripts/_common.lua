@@ -1,10 +1,11 @@
-local function now_ms()
+local function now_us()
   local t = redis.call('TIME')
-  return t[1] * 1000 + math.floor(t[2] / 1000)
+  return t[1] * 1000000 + t[2]
 end
+local function now_ms() return math.floor(now_us() / 1000) end
 
--- Where an event stands in the order of arrival: by the millisecond, then by its place in one call.
-local function arrival(now, place) return string.format('%.0f', now * 1000 + math.min(place, 999)) end
+-- Where an event stands in the order of arrival: by the microsecond, then by its place in one call.
+local function arrival(place) return string.format('%.0f', now_us() + place) end
 
 -- The holder of the current fence, and nobody else, may change an incident.
 local function holds(id, fence)

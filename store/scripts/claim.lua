@@ -122,7 +122,7 @@ if #taken < most then
       redis.call('HSET', key, 'raw', raw, 'received_ms', have[3] or now, 'state', 'running', 'fence', mine,
                  'owner', worker, 'claimed_ms', now, 'deliveries', 1, 'counted', 1, 'saved', 0,
                  'job_id', job or '', 'whole', whole)
-      if not have[1] then redis.call('HSET', key, 'arrival', arrival(now, i - 1)) end
+      if not have[1] then redis.call('HSET', key, 'arrival', arrival(i - 1)) end
       lend(id)
       -- Nothing was worked out before, so what is written here is all there is to say.
       taken[#taken + 1] = {head(id, 1, have[3] or now, accepted, whole), raw}
