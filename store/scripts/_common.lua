@@ -3,8 +3,15 @@ local function now_ms()
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
--- Where an event stands in the order of arrival: by the millisecond, then by its place in one call.
-local function arrival(now, place) return string.format('%.0f', now * 1000 + math.min(place, 999)) end
+-- Where an event stands in the order of arrival. Grows like the fence: never below the clock in microseconds.
+local latest
+local function arrival(now)
+  latest = math.max((latest or tonumber(redis.call('GET', arrivals) or '0')) + 1, now * 1000)
+  return string.format('%.0f', latest)
+end
+local function note_arrivals()
+  if latest then redis.call('SET', arrivals, string.format('%.0f', latest)) end
+end
 
 -- The holder of the current fence, and nobody else, may change an incident.
 local function holds(id, fence)
