@@ -257,6 +257,47 @@ def test_a_worker_that_hears_nothing_fences_itself_before_its_leases_end(tmp_pat
     assert lost["e1"] - claimed_at < 2.0
 
 
+def test_a_worker_whose_loop_stands_still_lets_its_leases_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody works on what it has in hand; a heartbeat that went on would keep it from everybody else for ever."""
+    monkeypatch.setattr("agentic_worker.heartbeat.STUCK_SECONDS", 0.5)
+    lost: dict[str, str] = {}
+    with Server(tmp_path) as server:
+        keeper = LeaseKeeper(server.url, "h", 900)
+        server.tell("HSET", "h:incident:e1", "state", "running", "fence", "5")
+        heartbeat = Heartbeat(keeper, "w1", 0.9, lost.update)
+        heartbeat.loop_runs()
+        heartbeat.hold("e1", "5", time.monotonic())
+        heartbeat.start()
+        time.sleep(0.4)
+        assert not lost
+        assert server.tell("ZSCORE", "h:leases", "e1") is not None
+        time.sleep(1.2)
+        assert lost == {"e1": "5"}
+        seconds, micros = server.tell("TIME")  # type: ignore[misc]
+        assert server.tell("ZSCORE", "h:leases", "e1") < seconds * 1000 + micros / 1000  # type: ignore[operator]
+        silent_since = server.tell("ZSCORE", "h:workers", "w1")
+        heartbeat.loop_runs()
+        time.sleep(0.4)
+        assert server.tell("ZSCORE", "h:workers", "w1") > silent_since  # type: ignore[operator]
+        heartbeat.stop()
+
+
+def test_what_breaks_in_a_beat_ends_no_heartbeat(tmp_path: Path) -> None:
+    def broken(fences: Any) -> None:
+        raise RuntimeError("the loop is closed")
+
+    with Server(tmp_path) as server:
+        keeper = LeaseKeeper(server.url, "h", 300)
+        heartbeat = Heartbeat(keeper, "w1", 0.3, broken)
+        heartbeat.hold("gone", "5", time.monotonic())
+        heartbeat.start()
+        time.sleep(0.5)
+        first = server.tell("ZSCORE", "h:workers", "w1")
+        time.sleep(0.4)
+        assert server.tell("ZSCORE", "h:workers", "w1") > first  # type: ignore[operator]
+        heartbeat.stop()
+
+
 POISON = """
 import asyncio, os
 from agentic.contracts import ReasoningModule
