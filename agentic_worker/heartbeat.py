@@ -84,6 +84,13 @@ class Heartbeat:
         with self._lock:
             return len(self._held)
 
+    def soon_over(self, within_seconds: float) -> dict[str, str]:
+        """Return what will be lost by then unless it is renewed; the loop looks too, should this thread be held up.
+
+        Looking up the store's address, for one, knows no time limit.
+        """
+        return self._over(time.monotonic() + within_seconds)
+
     def _run(self) -> None:
         while not self._stopping:
             try:

@@ -282,6 +282,56 @@ def test_a_worker_whose_loop_stands_still_lets_its_leases_go(tmp_path: Path, mon
         heartbeat.stop()
 
 
+async def test_a_heartbeat_that_is_held_up_does_not_hide_that_a_lease_ends(
+    start_worker: Any, report: Any, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when looking up the store's address takes as long as the resolver likes."""
+    program = tmp_path / "act"
+    program.write_text(f"#!/bin/sh\necho began >> {tmp_path}/ran\nsleep 30\necho ended >> {tmp_path}/ran\n")
+    program.chmod(0o755)
+    action = {"kind": "free_disk_space", "effector": "command", "argv": [str(program)], "risk": "safe"}
+    beat = LeaseKeeper.beat
+    held_up = threading.Event()
+
+    def slow(self: LeaseKeeper, *arguments: Any) -> Any:
+        if (tmp_path / "ran").exists() and not held_up.is_set():
+            held_up.wait(8)
+        return beat(self, *arguments)
+
+    monkeypatch.setattr(LeaseKeeper, "beat", slow)
+    only_one = {"concurrency": 1}  # so that it claims nothing meanwhile, where it would see that the lease is over
+    async with start_worker(jobs=[job(tmp_path)], actions={"act": action}, worker=only_one):
+        begun = time.monotonic()
+        record = await report(log=DISK_FULL, timeout_seconds=20)
+        took = time.monotonic() - begun
+        held_up.set()
+    assert record["status"] == "unknown"
+    assert took < 7, "the worker itself let go and took it up anew"
+    assert runs(tmp_path) == 1
+
+
+async def test_a_lease_that_is_said_to_be_lost_twice_ends_its_command_all_the_same(
+    start_worker: Any, report: Any, tmp_path: Path
+) -> None:
+    program = tmp_path / "act"
+    program.write_text(
+        f"#!/bin/sh\ntrap '' TERM\necho $$ > {tmp_path}/pid.new\nmv {tmp_path}/pid.new {tmp_path}/pid\nsleep 30\n"
+    )
+    program.chmod(0o755)
+    action = {"kind": "free_disk_space", "effector": "command", "argv": [str(program)], "risk": "safe"}
+    async with start_worker(jobs=[job(tmp_path)], actions={"act": action}) as service:
+        await report(event_id="e1", log=DISK_FULL, wait=False)
+        await until((tmp_path / "pid").exists)
+        claimed, handling = service._worker._in_hand["e1"]
+        for _ in range(3):
+            service._lost({"e1": claimed.fence})
+            await asyncio.sleep(0.2)
+        await asyncio.wait({handling}, timeout=10)
+        pid = int((tmp_path / "pid").read_text())
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
 def test_what_breaks_in_a_beat_ends_no_heartbeat(tmp_path: Path) -> None:
     def broken(fences: Any) -> None:
         raise RuntimeError("the loop is closed")
