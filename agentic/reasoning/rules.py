@@ -17,15 +17,9 @@ from agentic.reasoning.causes import particulars_for, render
 from agentic.reasoning.context import LineContext, tail_start
 from agentic.reasoning.exits import ExitMeaning, meaning
 from agentic.reasoning.matching import Found, Haystack, Hit, Matcher
+from agentic.reasoning.reading import check_examples, load
 from agentic.reasoning.scouting import Scout
-from agentic.reasoning.signatures import (
-    BUILT_IN,
-    Role,
-    Signature,
-    check_examples,
-    compile_pattern,
-    load,
-)
+from agentic.reasoning.signatures import BUILT_IN, Role, Signature, compile_pattern
 from agentic.types import Category, Decision, Diagnosis, Event, EventStatus, Situation
 
 DEPTH: dict[Category, int] = {
