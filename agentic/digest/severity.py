@@ -82,11 +82,11 @@ def _telling() -> Any:
     options.log_errors = False
     options.max_mem = 16 << 20
     signs = "|".join(pattern for weight, pattern in _SIGNS if weight > _SIDE)
-    return re2.compile(f"(?im)(?:{signs})[^\\n]*".encode(), options)
+    return re2.compile(f"(?im)(?:[^\\n]*(?:{signs})[^\\n]*\\n)+".encode(), options)
 
 
 TELLING = _telling()
-"""Finds the rest of every line with a sign of a failure in a whole text."""
+"""Finds every run of lines with a sign of a failure in a whole text."""
 _WEIGHTS = tuple(weight for weight, _ in _SIGNS)
 _SIDE_SIGNS = frozenset(index for index, (weight, _) in enumerate(_SIGNS) if weight == _SIDE)
 

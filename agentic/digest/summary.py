@@ -139,7 +139,9 @@ def _templates(lines: Sequence[str], weighed: _Weighed, named: Sequence[int]) ->
         counts[template] = counts.get(template, 0) + weighed.count[form]
         first[template] = min(first.get(template, number), number)
     shown = list(counts)[:_MOST_TEMPLATES]
-    return tuple(Template(text=text[:_LONGEST_HEADLINE], count=counts[text], first_line=named[first[text]]) for text in shown)
+    return tuple(
+        Template(text=text[:_LONGEST_HEADLINE], count=counts[text], first_line=named[first[text]]) for text in shown
+    )
 
 
 def _excerpt(

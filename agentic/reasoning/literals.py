@@ -133,22 +133,19 @@ def scout_pattern(patterns: Iterable[str]) -> tuple[bytes, tuple[str, ...]]:
         else:
             literals |= found
     # Only ASCII is put into lower case where this is used.
-    spelled = {form.encode() for text in literals for form in (text, text.upper(), text.capitalize()) if _differs(text, form)}
-    pieces = sorted(_pieces(spelled))
+    cased = {form for text in literals if not text.isascii() for form in (text.upper(), text.capitalize())}
+    pieces = sorted(_pieces(text.encode() for text in literals | cased))
     return b"|".join(re2.escape(piece.decode("latin-1")).encode("latin-1") for piece in pieces), tuple(without)
-
-
-def _differs(text: str, form: str) -> bool:
-    return form is text or not text.isascii()
 
 
 def _pieces(literals: Iterable[bytes]) -> set[bytes]:
     """Return short pieces of which every literal holds one: many literals share one, so there are few."""
     shortest: set[bytes] = set()
     for literal in sorted(literals, key=len):
-        if not any(literal[i:j] in shortest for i in range(len(literal)) for j in range(i + _SHORTEST, len(literal) + 1)):
+        parts = (literal[i:j] for i in range(len(literal)) for j in range(i + _SHORTEST, len(literal) + 1))
+        if shortest.isdisjoint(parts):
             shortest.add(literal)
-    cuts = {literal: [literal[i : i + _PIECE] for i in range(max(1, len(literal) - _PIECE + 1))] for literal in shortest}
+    cuts = {text: [text[i : i + _PIECE] for i in range(max(1, len(text) - _PIECE + 1))] for text in shortest}
     frequent = Counter(piece for pieces in cuts.values() for piece in set(pieces))
     chosen: set[bytes] = set()
     for literal in sorted(shortest, key=lambda text: (len(text), text)):

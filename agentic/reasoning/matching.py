@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain
 from typing import Any
@@ -109,11 +109,13 @@ class Matcher:
                 self._owners.append(owner)
         self._filter.Compile()
 
-    def find(self, haystack: Haystack) -> list[Found]:
-        """Return the signatures that occur, each with its places."""
+    def find(self, haystack: Haystack, skip: Container[str] = ()) -> list[Found]:
+        """Return the signatures that occur, each with its places; those named in `skip` need not be looked for."""
         found: dict[str, Found] = {}
         for number in self._filter.Match(haystack.raw, potential=True) or ():
-            self._locate(number, haystack, found)
+            owner = self._owners[number]
+            if isinstance(owner, dict) or owner.name not in skip:
+                self._locate(number, haystack, found)
         for entry in found.values():
             entry.settle()
         return list(found.values())

@@ -262,7 +262,8 @@ def _diagnosis(
     if close:
         confidence -= 10
     ruled_out = [
-        f"{rival.signature.category}: {_said(rival.signature, rival.hits[:1], haystack)} (line {numbers[rival.first] if numbers else rival.first})"
+        f"{rival.signature.category}: {_said(rival.signature, rival.hits[:1], haystack)} "
+        f"(line {numbers[rival.first] if numbers else rival.first})"
         for rival in rivals[:3]
     ]
     return Diagnosis(

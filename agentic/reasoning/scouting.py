@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import re2
 
@@ -21,18 +21,19 @@ class Scout:
         options.log_errors = False
         options.encoding = re2.Options.Encoding.LATIN1
         options.max_mem = 24 << 20
-        self._texts = re2.compile(b"(?:" + pattern + b")[^\\n]*", options)
+        self._texts = re2.compile(b"(?:[^\\n]*(?:" + pattern + b")[^\\n]*\\n)+", options)
         self._without = [compile_pattern(one) for one in without]
 
-    def places(self, block: bytes) -> Iterator[int]:
-        """Return places in a block of text, one at least in each line that a signature may know."""
-        for match in self._texts.finditer(block.lower()):
-            yield match.start()
+    def runs(self, text: bytes) -> list[tuple[int, int]]:
+        """Return where the lines stand that a signature may know, neighbours together."""
+        runs = [match.span() for match in self._texts.finditer(text.lower())]
         for compiled in self._without:
-            for match in compiled.finditer(block):
-                yield match.start()
+            for match in compiled.finditer(text):
+                start, end = match.span()
+                runs.append((text.rfind(b"\n", 0, start) + 1, text.find(b"\n", end) + 1 or len(text)))
+        return runs
 
-    def names(self, lines: bytes) -> Mapping[str, Sequence[int]]:
+    def names(self, lines: bytes, known: Container[str]) -> Mapping[str, Sequence[int]]:
         """Return the signatures that occur, each with the numbers of its lines among these."""
-        found = self._matcher.find(Haystack([lines.decode("utf-8", "replace")]))
+        found = self._matcher.find(Haystack([lines.decode("utf-8", "replace")]), skip=known)
         return {entry.signature.name: [hit.line for hit in entry.hits] for entry in found}
