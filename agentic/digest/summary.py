@@ -10,7 +10,7 @@ from functools import lru_cache
 from pydantic import TypeAdapter
 
 from agentic.digest.cleaning import clean_lines
-from agentic.digest.masking import mask, shape, strip_prefixes
+from agentic.digest.masking import mask, shapes, strip_prefixes
 from agentic.digest.severity import severity
 from agentic.types import Line, LogDigest, Template
 
@@ -20,7 +20,7 @@ _LONGEST_HEADLINE = 300
 _SIGNIFICANT = 20
 _ORDINARY = 300
 _IN_SIGNATURE = 3
-_MOST_SHAPES = 3_000
+_MOST_MASKED = 200
 _MOST_TEMPLATES = 20
 _HEAD, _TAIL = 4, 12
 _LINES = TypeAdapter(tuple[Line, ...])
@@ -78,7 +78,7 @@ class _Weighed:
 
 def _weigh(lines: Sequence[str]) -> _Weighed:
     weighed = _Weighed()
-    weighed.shapes = shape("\n".join(lines)).split("\n") if lines else []
+    weighed.shapes = shapes(lines)
     weighed.count.update(weighed.shapes)
     for number, form in enumerate(weighed.shapes):
         if form not in weighed.first:
@@ -113,8 +113,8 @@ def _signature(
 ) -> str:
     """Hash what the failure looks like, whichever order and however often its lines came."""
     if best:
-        strongest = weighed.of(best[0])
-        candidates = {mask(lines[n]): weighed.of(n) for n in reversed(best[:30]) if weighed.of(n) >= strongest * 3 // 4}
+        least = weighed.of(best[0]) * 3 // 4
+        candidates = {mask(lines[n]): weighed.of(n) for n in reversed(best[:_MOST_MASKED]) if weighed.of(n) >= least}
         order = sorted(candidates, key=lambda template: (-candidates[template], template))
         return _hash(["failing", *order[:_IN_SIGNATURE]])
     tail = [mask(line) for line in [line for line in lines[-200:] if line.strip()][-_IN_SIGNATURE:]]
