@@ -27,7 +27,6 @@ if have[1] ~= 'intent' and ARGV[6] == '1' then
   redis.call('PEXPIRE', per_job, 3600000)
 end
 if have[2] ~= nonce or have[1] ~= 'intent' then
-  leaves_trail(incident_key(id))
   redis.call('HSET', fx_key(id), step .. ':state', 'intent', step .. ':nonce', nonce, step .. ':fence', mine, step .. ':at', now)
 end
 redis.call('ZADD', leases, now + tonumber(ARGV[10]), id)

@@ -126,6 +126,7 @@ if #taken < most then
       else
         redis.call('HSET', key, 'state', 'running', 'fence', mine, 'owner', worker, 'claimed_ms', at, 'deliveries', '1',
                    'received_ms', received, 'job_id', job or job_of(raw) or '', 'whole', whole)
+        if not have[1] then redis.call('HSET', key, 'arrival', arrival(now)) end
       end
       kept[#kept + 1] = id
       kept[#kept + 1] = raw
@@ -139,6 +140,7 @@ if #taken < most then
   if #kept > 0 then redis.call('HSET', payloads, unpack(kept)) end
   if #waits > 0 then redis.call('LTRIM', events, #waits, -1) end
   if #opened > 0 then
+    note_arrivals()
     redis.call('ZADD', open, unpack(opened))
     redis.call('HINCRBY', totals, 'events|pushed', #opened / 2)
   end

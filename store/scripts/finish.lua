@@ -48,7 +48,7 @@ local function total(metric, label)
 end
 
 local seq = tonumber(redis.call('GET', history_seq) or '0')
-local records, letters, memories, heard, last_reports = {}, {}, {}, {}, {}
+local records, letters, memories, journals, heard, last_reports = {}, {}, {}, {}, {}, {}
 for _, one in ipairs(ending) do
   local id, job, status, category = one.id, one.job, one.status, one.category
   if one.record ~= '' then
@@ -77,6 +77,8 @@ for _, one in ipairs(ending) do
   if one.letter ~= '' then
     letters[#letters + 1] = one.letter
     total('events', 'dead')
+  else
+    journals[#journals + 1] = fx_key(id)
   end
 end
 
@@ -85,6 +87,18 @@ if #records > 0 then
   redis.call('SET', history_seq, digits(seq))
   local gone = redis.call('RPUSH', history, unpack(records)) - most
   if gone > 0 then redis.call('LTRIM', history, gone, -1) end
+end
+-- What is kept about single records and jobs goes when the last record about them goes.
+if seq > most then
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', history_ids, '-inf', seq - most)) do
+    redis.call('DEL', feedback_key(id))
+  end
+  for _, job in ipairs(redis.call('ZRANGE', jobs, 0, #records + 8)) do -- those not heard of for longest
+    redis.call('ZREMRANGEBYSCORE', by_job_key(job), '-inf', seq - most)
+    if heard[job] or redis.call('EXISTS', by_job_key(job)) == 1 then break end
+    redis.call('DEL', job_key(job))
+    redis.call('ZREM', jobs, job)
+  end
 end
 
 -- What was worked out on the way goes with the end; what tells a repeated call apart stays.
@@ -100,13 +114,16 @@ local function tidy(one)
   end
   redis.call('DEL', one.key)
   redis.call('HSET', one.key, 'fence', one.fence, unpack(kept))
-  redis.call('PEXPIRE', fx_key(one.id), remember)
   redis.call('SREM', awaiting_key(one.job), one.id)
 end
 for _, one in ipairs(ending) do
   if one.trail then tidy(one) end
   redis.call('HSET', one.key, 'state', 'done', 'status', one.status, 'finished_ms', at)
   redis.call('PEXPIRE', one.key, remember)
+end
+-- A dead letter keeps its journal for as long as it can be replayed: what was done is not done again.
+if #journals > 0 and redis.call('EXISTS', unpack(journals)) > 0 then
+  for _, journal in ipairs(journals) do redis.call('PEXPIRE', journal, remember) end
 end
 redis.call('HDEL', payloads, unpack(ids))
 redis.call('ZREM', leases, unpack(ids))
@@ -128,7 +145,13 @@ for job, about in pairs(heard) do
 end
 if #letters > 0 then
   local gone = redis.call('RPUSH', dead, unpack(letters)) - most_dead
-  if gone > 0 then redis.call('LTRIM', dead, gone, -1) end
+  if gone > 0 then
+    for _, letter in ipairs(redis.call('LRANGE', dead, 0, gone - 1)) do
+      local id = letter:match('^{"event_id":"([%w._:-]+)"')
+      if id then redis.call('PEXPIRE', fx_key(id), remember) end
+    end
+    redis.call('LTRIM', dead, gone, -1)
+  end
 end
 for key, notes in pairs(memories) do
   if redis.call('LPUSH', key, unpack(notes)) > 20 then redis.call('LTRIM', key, 0, 19) end
