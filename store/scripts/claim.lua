@@ -107,6 +107,7 @@ if #taken < most then
       if ok and type(body) == 'table' then
         if type(body.event_id) == 'string' then id = body.event_id:match('^[%w._:-]+$') end
         if type(body.job_id) == 'string' then job = body.job_id end
+        if type(body.job_id) == 'number' then job = string.format('%.0f', body.job_id) end
       end
     end
     if not id or #id > 128 then id = 'raw-' .. mine .. '-' .. i end

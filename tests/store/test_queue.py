@@ -299,6 +299,53 @@ async def test_the_hourly_budget_and_the_pause_switch_hold_in_the_journal_itself
     assert (usage.job_actions, usage.all_actions, usage.paused_by) == (1, 1, None)
 
 
+async def test_two_workers_under_one_limit_do_not_pass_it_together(store: Store) -> None:
+    await store.enqueue_many([(f"e{number}", payload(f"e{number}", job_id=f"j{number}")) for number in range(6)])
+    claimed = await store.claim("w1", "n-1", 6)
+    answers = await asyncio.gather(
+        *(
+            store.begin(
+                one.event_id, one.fence, "1", "n", idempotent=False, counts=True, job_id=job, per_job=3, for_all=4
+            )
+            for one, job in zip(claimed, ["j", "j", "j", "j", "other", "third"], strict=True)
+        )
+    )
+    assert [answer for answer, _ in answers].count("go") == 4
+    assert [text for answer, text in answers if answer == "over_budget"] == ["job", "all"]
+    usage = await store.usage("j")
+    assert (usage.job_actions, usage.all_actions) == (3, 4)
+
+
+async def test_what_was_done_an_hour_ago_counts_no_more(store: Store, store_url: str, prefix: str) -> None:
+    await store.enqueue_many([(f"e{number}", payload(f"e{number}")) for number in range(2)])
+    claimed = await store.claim("w1", "n-1", 2)
+    limits: Any = {"idempotent": False, "counts": True, "job_id": "j", "per_job": 1, "for_all": 1}
+    assert (await store.begin("e0", claimed[0].fence, "1", "n", **limits))[0] == "go"
+    assert (await store.begin("e1", claimed[1].fence, "1", "n", **limits))[0] == "over_budget"
+    async with redis.Redis.from_url(store_url) as client:
+        for key in (f"{prefix}:budget", f"{prefix}:budget-job:j"):
+            await client.zadd(key, {"e0:1": (await client.time())[0] * 1000 - 3_600_000})
+    assert (await store.usage("j")).all_actions == 0
+    assert (await store.begin("e1", claimed[1].fence, "1", "n", **limits))[0] == "go"
+
+
+@pytest.mark.parametrize("job_id", ['say "hi"', "back\\slash\\", "ü x | y", "{}"])
+async def test_an_incident_knows_its_job_whatever_that_is_called(store: Store, job_id: str) -> None:
+    await store.enqueue("e1", payload("e1", job_id=job_id))
+    assert ((await store.incident("e1")) or {})["job_id"] == job_id
+    claimed = await claim_one(store)
+    assert ((await store.incident("e1")) or {})["job_id"] == job_id
+    assert await store.finish("e1", claimed.fence, record_of("e1", job_id))
+    assert [job["job_id"] for job in await store.jobs()] == [job_id]
+
+
+async def test_a_pushed_event_may_call_its_job_by_a_number(store: Store, store_url: str, prefix: str) -> None:
+    async with redis.Redis.from_url(store_url) as client:
+        await client.rpush(f"{prefix}:events", b'{"status": "failed", "job_id": 12345678901, "event_id": "e1"}')
+    await claim_one(store)
+    assert ((await store.incident("e1")) or {})["job_id"] == "12345678901"
+
+
 async def test_many_incidents_that_end_together_each_get_their_own_answer(store: Store) -> None:
     await store.enqueue_many([(f"e{number}", payload(f"e{number}")) for number in range(5)])
     claimed = await store.claim("w1", "n1", 5)
