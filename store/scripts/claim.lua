@@ -100,6 +100,7 @@ if #taken < most then
     -- Our own API writes the id first. Anybody may have pushed anything else: without a usable id it
     -- gets one of ours, and the worker says what is wrong with it.
     local id, job, whole = raw:match('^{"event_id":"([%w._:-]+)"'), job_of(raw), #raw
+    local mark = mark_of(raw) -- before it is cut
     if whole > longest then
       raw = raw:sub(1, 4096) -- nobody reads this much; its head tells people what it was
     elseif not id then
@@ -112,8 +113,8 @@ if #taken < most then
     end
     if not id or #id > 128 then id = 'raw-' .. mine .. '-' .. i end
     local key = incident_key(id)
-    local have = redis.call('HMGET', key, 'state', 'size', 'received_ms')
-    local accepted = have[2] == tostring(whole)
+    local have = redis.call('HMGET', key, 'state', 'mark', 'received_ms')
+    local accepted = have[2] == mark
     -- What somebody else pushed under an accepted event's id is a duplicate of it, whichever comes first.
     if not have[1] or (have[1] == 'queued' and (accepted or not have[2])) then
       if not have[1] then

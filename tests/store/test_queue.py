@@ -199,6 +199,18 @@ async def test_a_pushed_event_with_an_id_is_known_by_it(store: Store, store_url:
     await client.aclose()
 
 
+async def test_nobody_can_push_something_else_in_place_of_an_accepted_event(
+    store: Store, store_url: str, prefix: str
+) -> None:
+    genuine, forged = payload("e1", log=["real"]), payload("e1", log=["fake"]).replace(b"T03:00:00Z", b"T04:00:00Z")
+    assert len(genuine) == len(forged)
+    async with redis.Redis.from_url(store_url) as client:
+        await client.rpush(f"{prefix}:events", forged)
+    assert await store.enqueue("e1", genuine) is Enqueued.QUEUED
+    [claimed] = await store.claim("w1", "n-1", 5)
+    assert (claimed.payload, claimed.accepted) == (genuine, True)
+
+
 async def test_a_dead_letter_is_listed_and_comes_back_once(store: Store) -> None:
     await store.enqueue("e1", payload("e1"))
     claimed = await claim_one(store)
