@@ -233,6 +233,8 @@ async def test_a_dead_letter_keeps_its_journal_for_as_long_as_it_can_be_replayed
         assert await begin(store, claimed.fence, "a", event_id=name) == "go"
         letter = {"event_id": name, "reason": "x", "payload": payload(name).decode(), "accepted": True}
         assert await store.finish(name, claimed.fence, record_of(name, status="dead"), letter=letter)
+    late = Outcome(step=1, name="x", status=OutcomeStatus.DONE)
+    assert not await store.result("e3", "1", "1", "a", late, "x|done")
     await asyncio.sleep(0.3)
     assert [await store.journal(f"e{number}") != {} for number in range(4)] == [False, False, True, True]
     assert await store.replay("e3")
@@ -241,6 +243,29 @@ async def test_a_dead_letter_keeps_its_journal_for_as_long_as_it_can_be_replayed
     assert await store.finish("e3", again.fence, record_of("e3"))
     await asyncio.sleep(0.3)
     assert await store.journal("e3") == {}
+    await store.close()
+
+
+async def test_what_is_over_is_forgotten_after_a_while(store_url: str, prefix: str) -> None:
+    store = Store(store_url, prefix=prefix, limits=Limits(lease_seconds=30, dedup_days=0.2 / 86_400))
+    await store.open()
+    await store.enqueue("e1", payload("e1"))
+    first = await claim_one(store, "w1", "n-1")
+    assert await begin(store, first.fence, "a") == "go"
+    assert await store.defer("e1", first.fence, 0, watch_job="backup")
+    again = await claim_one(store, "w1", "n-2")
+    assert await store.finish("e1", again.fence, record_of("e1"))
+    assert await store.enqueue("e1", payload("e1")) is Enqueued.DUPLICATE
+    assert not await store.result(
+        "e1", first.fence, "2", "z", Outcome(step=2, name="x", status=OutcomeStatus.DONE), "x"
+    )
+    await asyncio.sleep(0.5)
+    async with redis.Redis.from_url(store_url) as client:
+        left = {key.decode().removeprefix(f"{prefix}:") for key in await client.keys(f"{prefix}:*")}
+    about_records = {"history", "history:seq", "history:ids", "by-job:backup", "by-status:escalated", "by-category:"}
+    about_all = {"jobs", "job:backup", "totals", "fence", "arrivals", "claims", "budget", "budget-job:backup"}
+    assert left == about_records | about_all
+    assert await store.enqueue("e1", payload("e1")) is Enqueued.QUEUED
     await store.close()
 
 
