@@ -311,6 +311,20 @@ async def test_the_journal_says_go_once_and_then_tells_the_outcome(store: Store)
     assert await begin(store, claimed.fence, "b") == "done"
 
 
+async def test_a_late_copy_of_taking_an_intention_back_leaves_the_next_one_alone(store: Store) -> None:
+    await store.enqueue("e1", payload("e1"))
+    claimed = await claim_one(store)
+    assert await begin(store, claimed.fence, "a") == "go"
+    await store.withdraw("e1", claimed.fence, "1", "a")
+    assert await store.journal("e1") == {}
+    assert await begin(store, claimed.fence, "b") == "go"
+    await store.withdraw("e1", claimed.fence, "1", "a")
+    assert await begin(store, claimed.fence, "c") == "unknown", "the second intention stands"
+    assert await store.result("e1", claimed.fence, "1", "b", Outcome(step=1, name="x", status=OutcomeStatus.DONE), "x")
+    await store.withdraw("e1", claimed.fence, "1", "b")
+    assert await begin(store, claimed.fence, "d") == "done"
+
+
 @pytest.mark.parametrize(("idempotent", "answer"), [(False, "unknown"), (True, "go")])
 async def test_after_a_lost_worker_only_an_idempotent_step_is_begun_again(
     store: Store, idempotent: bool, answer: str
