@@ -203,7 +203,9 @@ class Worker:
             told = {"waits_for": "approval", "wait_seconds": round(why.within_seconds, 1)}
         else:
             watch = event.job_id if why.watch_job else ""
-            done = await self._store.defer(claimed.event_id, claimed.fence, why.wait_seconds, watch_job=watch)
+            done = await self._store.defer(
+                claimed.event_id, claimed.fence, why.wait_seconds, watch_job=watch, watch_answer=why.watch_answer
+            )
             told = {"wait_seconds": round(why.wait_seconds, 1)}
         if not done:
             raise Fenced(claimed.event_id)

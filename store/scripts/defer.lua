@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- ARGV: event id, fence, wait (ms), job id to watch for a success ('' = none).
+-- ARGV: event id, fence, wait (ms), job id to watch for a success ('' = none), signature whose answer is awaited ('' = none).
 -- The incident is put aside with its progress; any worker goes on when it is due.
 local id, key = ARGV[1], incident_key(ARGV[1])
 local have = redis.call('HMGET', key, 'fence', 'state', 'claimed_ms', 'arrival')
@@ -15,6 +15,14 @@ if ARGV[4] ~= '' then
     due = now_ms()
   else
     redis.call('SADD', awaiting_key(ARGV[4]), id)
+  end
+end
+if ARGV[5] ~= '' then
+  if redis.call('EXISTS', asking_key(ARGV[5])) == 1 then
+    redis.call('SADD', askers_key(ARGV[5]), id)
+    redis.call('PEXPIRE', askers_key(ARGV[5]), 86400000)
+  else
+    due = now_ms() -- the answer came in between
   end
 end
 redis.call('HSET', key, 'state', 'delayed', 'due_ms', due)

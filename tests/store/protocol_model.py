@@ -61,6 +61,11 @@ class Model:
     watching: set[str] = field(default_factory=set)
     well: tuple[int, str, int] = (-1, "", 0)
     """When the job's latest success was told, which one it is, and when that arrived."""
+    asking: tuple[str, ...] = ()
+    """Event and fence of whoever asks a model."""
+    answer: tuple[str, str] | None = None
+    """By whom, and what."""
+    askers: set[str] = field(default_factory=set)
     records: list[str] = field(default_factory=list)
     dead: list[str] = field(default_factory=list)
 
@@ -189,16 +194,46 @@ class Model:
             return "ok"
         return "unasked"
 
-    def defer(self, event_id: str, fence: str, wait: int, watch: bool) -> str:
+    def defer(self, event_id: str, fence: str, wait: int, watch: str) -> str:
         answer = self._end_holding(event_id, fence, "delayed")
         if answer != "now":
             return answer
         have = self.incidents[event_id]
         have.score = self.now + wait
-        if watch and self.well[0] >= have.claimed_ms and self.well[2] > have.arrival:
+        if watch == "answer" and self.asking:
+            self.askers.add(event_id)
+        elif watch == "answer":
+            have.score = self.now
+        elif watch == "job" and self.well[0] >= have.claimed_ms and self.well[2] > have.arrival:
             have.progress["recovered_by"], have.score = self.well[1], self.now
-        elif watch:
+        elif watch == "job":
             self.watching.add(event_id)
+        return "ok"
+
+    def ask(self, event_id: str, fence: str, by: str, may: str) -> tuple[str, str, str]:
+        if not self.holds(event_id, fence):
+            return "fenced", "", ""
+        if self.answer is not None and by in ("", self.answer[0]):
+            return "answered", self.answer[1], ""
+        if may == "look":
+            return "none", "", ""
+        if self.asking and self.asking[0] != event_id:
+            return "wait", "", self.asking[0]
+        if may == "wait":
+            return "busy", "", ""
+        self.asking = (event_id, fence)
+        return "go", "", ""
+
+    def answered(self, event_id: str, fence: str, by: str, answer: str) -> str:
+        if self.asking != (event_id, fence):
+            return "late"
+        self.asking = ()
+        if answer:
+            self.answer = (by, answer)
+        for name in self.askers:
+            if self.incidents[name].state == "delayed":
+                self.incidents[name].score = self.now
+        self.askers.clear()
         return "ok"
 
     def release(self, event_id: str, fence: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import redis
 
+from agentic.contracts import Turn
 from agentic.types import Event, Feedback, LogDigest, Outcome, OutcomeStatus
 from store import Limits, Store, StoreMisconfigured, StoreUnavailable
 from store.base import dumps
@@ -47,6 +48,8 @@ async def call_every_script(store: Store, url: str) -> None:
     keeper.leave("w1")
     keeper.close()
     assert await store.save("e1", e1.fence, {"stage": "x"})
+    assert (await store.ask("e1", e1.fence, "s", "m", "go", 60)).turn is Turn.GO
+    assert await store.answered("e1", e1.fence, "s", "m", {"said": 1}, 60, {"gen_ai_seconds|m||0": 1})
     assert (await store.usage("j")).job_actions == 0
     for step in ("1", "2"):
         begun = await store.begin(
