@@ -332,6 +332,27 @@ async def test_a_lease_that_is_said_to_be_lost_twice_ends_its_command_all_the_sa
             os.kill(pid, 0)
 
 
+async def test_what_a_stopping_workers_last_claim_brings_is_not_left_lying(
+    start_worker: Any, report: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, answered = Store.claim, asyncio.Event()
+
+    async def slow(self: Store, *arguments: Any, **options: Any) -> Any:
+        claimed = await claim(self, *arguments, **options)
+        if claimed:
+            answered.set()
+            await asyncio.sleep(0.5)  # the answer is on its way
+        return claimed
+
+    monkeypatch.setattr(Store, "claim", slow)
+    async with start_worker() as service:
+        await report(event_id="e1", log=DISK_FULL, wait=False)
+        await answered.wait()
+        service.stop()
+    assert (await store.status())["in_flight"] == 0
+    assert await store.record("e1") is not None
+
+
 def test_what_breaks_in_a_beat_ends_no_heartbeat(tmp_path: Path) -> None:
     def broken(fences: Any) -> None:
         raise RuntimeError("the loop is closed")
