@@ -27,6 +27,10 @@ _PEM_INLINE = re.compile(r"(-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?----
 _PEM_BODY = re.compile(r"[A-Za-z0-9+/=]+\s*$")
 _PEM_LONGEST = 400
 _MARK = re.compile(rb"\[REDACTED:[a-z0-9_\-]{1,40}:[0-9a-f]{4}\]")
+_LONGEST_NAME = 80
+_HEADERS = ("authorization", "cookie", "set_cookie")
+_SHORTEST_NUMBER = 4
+"""Digits from which a number below a name such as `password` is taken for one; an exit code is not."""
 _TRAILING = ",)]}."
 
 
@@ -52,7 +56,7 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return the text without its secrets; the number of lines stays."""
-        if text in self._clean:
+        if len(text) <= _SHORT and text in self._clean:
             return text
         if len(text) <= _CHUNK:
             redacted = self._redact(text)
@@ -70,13 +74,19 @@ class Redactor:
     def lines(self, lines: Sequence[str]) -> list[str]:
         """Return as many lines as came in, without their secrets."""
         joined = "\n".join(lines)
-        redacted = self.text(joined).split("\n")
+        whole = self.text(joined)
+        if whole is joined:
+            return list(lines)
+        redacted = whole.split("\n")
         if len(redacted) == len(lines):
             return redacted
         return [self.text(line) for line in lines]
 
     def value(self, value: Any) -> Any:
-        """Return JSON-like data without its secrets; a key such as `password` makes its strings secret."""
+        """Return JSON-like data without its secrets.
+
+        A name such as `password` or `api_keys` makes secrets of the texts and numbers below it, however deep.
+        """
         return self._value(value, None)
 
     def _value(self, value: Any, kind: str | None) -> Any:
@@ -85,22 +95,30 @@ class Redactor:
                 return self._mark(kind, value)
             return self.text(value)
         if isinstance(value, Mapping):
-            return {self._name(key): self._value(item, self._kind_of_name(key)) for key, item in value.items()}
+            return {
+                self._name(key): self._value(item, self._kind_of_name(key, item) or kind) for key, item in value.items()
+            }
         if isinstance(value, (list, tuple)):
             return [self._value(item, kind) for item in value]
+        if kind and isinstance(value, (int, float)) and not isinstance(value, bool):
+            text = str(value)
+            return value if len(text) < _SHORTEST_NUMBER else self._mark(kind, text)
         return value
 
     def _name(self, name: Any) -> Any:
         return self.text(name) if isinstance(name, str) else name
 
-    def _kind_of_name(self, name: Any) -> str | None:
-        if not isinstance(name, str) or len(name) > 80:
+    def _kind_of_name(self, name: Any, value: Any) -> str | None:
+        """Say what the value below a name is by the name, or by its singular."""
+        if not isinstance(name, str) or len(name) > _LONGEST_NAME:
             return None
         plain = name.replace("-", "_")
-        if self._password_name.fullmatch(plain):
-            return "password"
-        if self._token_name.fullmatch(plain) or plain.lower() in ("authorization", "cookie", "set_cookie"):
-            return "secret"
+        counts = isinstance(value, (int, float))  # `max_tokens: 4096` says how many there may be
+        for form in (plain, plain[:-1]) if plain.endswith("s") and not counts else (plain,):
+            if self._password_name.fullmatch(form):
+                return "password"
+            if self._token_name.fullmatch(form) or form.lower() in _HEADERS:
+                return "secret"
         return None
 
     def _mark(self, kind: str, secret: str) -> str:
