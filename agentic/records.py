@@ -6,7 +6,7 @@ from datetime import datetime
 
 from agentic.acting import Acted
 from agentic.contracts import Incident
-from agentic.types import Diagnosis, HistoryRecord, LogDigest, RecordStatus, utc_now
+from agentic.types import Diagnosis, HistoryRecord, LogDigest, ModelCall, RecordStatus, utc_now
 
 
 def write_record(
@@ -20,6 +20,7 @@ def write_record(
     acted: Acted | None = None,
     notes: tuple[str, ...] = (),
     diagnose_seconds: float = 0.0,
+    model_calls: tuple[ModelCall, ...] = (),
 ) -> HistoryRecord:
     """Build the one record of an event; timings are seconds: waiting, diagnosing, acting, and all in all."""
     now = utc_now()
@@ -41,6 +42,7 @@ def write_record(
         finished_at=now,
         timings=_timings(incident, now, acted, diagnose_seconds),
         notes=notes,
+        model_calls=model_calls,
     )
 
 

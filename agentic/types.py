@@ -177,6 +177,24 @@ class Decision(Frozen):
     note: str | None = None
 
 
+class ModelCall(Frozen):
+    """One question to a model, answered or not."""
+
+    model: str
+    prompt_hash: str
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    duration_seconds: float = 0.0
+    finish_reason: str | None = None
+    attempts: int = 1
+    raw: str = ""
+    """What the model said: redacted, shortened, and still untrusted."""
+    error: str | None = None
+    """Why it gave no usable answer, by the names of docs/lm-studio.md."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
 class Risk(StrEnum):
     """How much an action can harm, declared by the operator."""
 
@@ -385,5 +403,8 @@ class HistoryRecord(Frozen):
     finished_at: datetime
     timings: dict[str, float] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    model_calls: tuple[ModelCall, ...] = ()
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True, protected_namespaces=()
+    )

@@ -15,9 +15,9 @@ from redis import exceptions as errors
 from store.calls import Calls, is_passing, pause
 from store.connect import connect, disconnect
 from store.durability import Confirmer
-from store.errors import BadCursor, StoreUnavailable
+from store.errors import BadCursor, StoreMisconfigured, StoreUnavailable
 from store.keys import Keys
-from store.server import inspect_server
+from store.server import inspect_server, what_to_change
 
 BLOCK_SECONDS = 0.5
 """Longest time an idle worker waits before it looks for due and abandoned incidents."""
@@ -69,10 +69,12 @@ class StoreBase:
         try:
             self.server = await inspect_server(self._client, self.keys.prefix)
             await self._calls.load()
+            # Changes nothing; shows whether scripts may be run and our keys be read.
+            await self._client.execute_command(*self._calls.command("usage"))  # type: ignore[no-untyped-call]
         except (errors.RedisError, OSError) as error:
             if is_passing(error):
                 raise StoreUnavailable(f"the store does not answer: {error or type(error).__name__}") from error
-            raise
+            raise StoreMisconfigured(what_to_change(error, self.keys.prefix)) from error
 
     async def close(self) -> None:
         """Drop the connections."""

@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 SCRIPT_NAMES = (
     "enqueue", "claim", "beat", "save", "begin", "result", "defer", "park", "approve", "release", "recovered", "finish",
-    "replay", "feedback", "page", "recall", "usage",
+    "replay", "feedback", "page", "recall", "usage", "ask", "answered",
 )  # fmt: skip
 GROUPED = {"finish": 3, "recall": 0, "usage": 0}
 """Scripts that take many items and answer each in order, with the number of arguments that all items share.

@@ -92,12 +92,25 @@ if #records > 0 then
   local gone = redis.call('RPUSH', history, unpack(records)) - most
   if gone > 0 then redis.call('LTRIM', history, gone, -1) end
 end
+-- What is kept about single records and jobs goes when the last record about them goes.
+if seq > most then
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', history_ids, '-inf', seq - most)) do
+    redis.call('DEL', feedback_key(id))
+  end
+  for _, job in ipairs(redis.call('ZRANGE', jobs, 0, #records + 8)) do -- those not heard of for longest
+    redis.call('ZREMRANGEBYSCORE', by_job_key(job), '-inf', seq - most)
+    if heard[job] or redis.call('EXISTS', by_job_key(job)) == 1 then break end
+    redis.call('DEL', job_key(job))
+    redis.call('ZREM', jobs, job)
+  end
+end
 for _, one in ipairs(ending) do
   local key = incident_key(one.id)
   redis.call('DEL', key)
   redis.call('HSET', key, unpack(one.kept))
   redis.call('PEXPIRE', key, remember)
-  redis.call('PEXPIRE', fx_key(one.id), remember)
+  -- A dead letter keeps its journal for as long as it can be replayed: what was done is not done again.
+  if one.letter == '' then redis.call('PEXPIRE', fx_key(one.id), remember) end
 end
 redis.call('ZREM', leases, unpack(ids))
 redis.call('ZREM', open, unpack(ids))
@@ -113,7 +126,13 @@ for job, about in pairs(heard) do
 end
 if #letters > 0 then
   local gone = redis.call('RPUSH', dead, unpack(letters)) - most_dead
-  if gone > 0 then redis.call('LTRIM', dead, gone, -1) end
+  if gone > 0 then
+    for _, letter in ipairs(redis.call('LRANGE', dead, 0, gone - 1)) do
+      local id = letter:match('^{"event_id":"([%w._:-]+)"')
+      if id then redis.call('PEXPIRE', fx_key(id), remember) end
+    end
+    redis.call('LTRIM', dead, gone, -1)
+  end
 end
 for key, notes in pairs(memories) do
   redis.call('LPUSH', key, unpack(notes))
