@@ -97,7 +97,7 @@ def _record(line: str) -> Mapping[str, Any] | None:
 
 def _said(record: Mapping[str, Any], depth: int) -> str:
     """Return what a record says, or the empty text when it has no message."""
-    inner = next((record[key] for key in _INNER if isinstance(record.get(key), dict)), {})
+    inner: Mapping[str, Any] = next((record[key] for key in _INNER if isinstance(record.get(key), dict)), {})
     both = {**inner, **record}
     message = _first_text(both, _MESSAGES)
     fault = _fault(both)
