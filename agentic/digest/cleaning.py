@@ -59,15 +59,12 @@ def _instead(match: re.Match[str]) -> str:
 
 def _after_carriage_returns(line: str) -> str:
     """Keep what a progress bar showed last, or the fault that was reported before and written over."""
-    parts = [part for part in line.split("\r")[-_MOST_PARTS:] if part.strip()]
-    if not parts:
-        return ""
-    shown = parts[-1]
-    # A bar is the same but for its numbers a thousand times over.
-    forms = dict(zip(map(_without_digits, reversed(parts)), reversed(parts), strict=True))
-    worst = max(reversed(forms.values()), key=severity)
+    parts = line.split("\r")[-_MOST_PARTS:]
+    # A bar is the same but for its numbers a thousand times over: the first of each form is looked at.
+    forms = line.translate(_NO_DIGITS).split("\r")[-_MOST_PARTS:]
+    first = dict(zip(reversed(forms), reversed(parts), strict=True))
+    shown = next((part for part in reversed(parts) if part.strip()), "")
+    if len(first) == 1 or not shown:
+        return shown
+    worst = max(reversed(first.values()), key=severity)
     return worst if severity(worst) > max(_FAULT, severity(shown)) else shown
-
-
-def _without_digits(text: str) -> str:
-    return text.translate(_NO_DIGITS)

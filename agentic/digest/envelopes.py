@@ -53,6 +53,7 @@ _LEVELS = (
     "PRIORITY",
     "severity_text",
 )
+_FAULTS = frozenset(_ERRORS + _STACKS)
 _SYSLOG = ("EMERG", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG")
 _BUNYAN = ((60, "FATAL"), (50, "ERROR"), (40, "WARNING"), (30, "INFO"), (20, "DEBUG"), (10, "TRACE"))
 
@@ -97,8 +98,8 @@ def _record(line: str) -> Mapping[str, Any] | None:
 
 def _said(record: Mapping[str, Any], depth: int) -> str:
     """Return what a record says, or the empty text when it has no message."""
-    inner: Mapping[str, Any] = next((record[key] for key in _INNER if isinstance(record.get(key), dict)), {})
-    both = {**inner, **record}
+    inside = [key for key in _INNER if key in record and isinstance(record[key], dict)]
+    both = {**record[inside[0]], **record} if inside else record
     message = _first_text(both, _MESSAGES)
     fault = _fault(both)
     if message is None and not fault:
@@ -116,14 +117,15 @@ def _said(record: Mapping[str, Any], depth: int) -> str:
 
 def _first_text(record: Mapping[str, Any], keys: Sequence[str]) -> str | None:
     for key in keys:
-        value = record.get(key)
-        if isinstance(value, str) and value.strip():
+        if key in record and isinstance(value := record[key], str) and not value.isspace() and value:
             return value[:_LONGEST_PART]
     return None
 
 
 def _fault(record: Mapping[str, Any]) -> str:
     """Return the error of a record: its text, else the last line of its stack trace, which names it."""
+    if _FAULTS.isdisjoint(record):
+        return ""
     said = ""
     stack = _first_text(record, _STACKS)
     for key in _ERRORS:
@@ -157,9 +159,9 @@ def _last_words(stack: str) -> str:
 
 def _level(record: Mapping[str, Any]) -> str:
     for key in _LEVELS:
-        value = record.get(key)
-        if isinstance(value, dict):
+        if key not in record:
             continue
+        value = record[key]
         text = str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
         if text.isdigit():
             number = int(text)

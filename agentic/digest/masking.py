@@ -117,7 +117,7 @@ _VALUE = re.compile(
     r"|(?:for|of) type \w{1,40}|base 10)[ :=(]{1,3})([\"'`])[^\"'`]{0,200}\2",
     re.IGNORECASE,
 )
-_HEX = re.compile(r"[a-f]{8,}|(?=.{16,}$)[A-Za-z_-]*[a-z][A-Z][a-z]?[A-Z][A-Za-z_-]*")
+_HEX = re.compile("[a-f]{8,}")
 _SPACES = re.compile(r"\s+")
 # The zero comes first in the pattern, so that it is searched for as fast as a plain text.
 _LONE_ZERO = re.compile(r"0(?<![\d.,:/-]0)(?![\d.:/-])")
@@ -181,11 +181,18 @@ def _mask(line: str) -> str:
     line = strip_prefixes(line).strip()
     if "[REDACTED:" in line:
         line = _REDACTED.sub(r"[\1]", line)
-    line = _TEMPORARY.sub(r"\1<n>", line)
-    line = _VALUE.sub(r"\1\2<n>\2", line)
-    line = _NAMED_HOST.sub(r"\1\2<host>", line)
-    line = _NAMED_USER.sub(lambda m: m[0] if m[3].lower() in _NOT_USERS else f"{m[1]}{m[2]}<user>", line)
-    line = _FROM_HOST.sub(r"\1<host>", line)
+    # Looking for a plain text first is many times faster than a pattern that does not match.
+    lower = line.lower()
+    if "tmp" in lower or "temp" in lower or "/folders" in lower or "/run/user" in lower:
+        line = _TEMPORARY.sub(r"\1<n>", line)
+    if '"' in line or "'" in line or "`" in line:
+        line = _VALUE.sub(r"\1\2<n>\2", line)
+    if "host" in lower or "lookup" in lower or "resolve" in lower:
+        line = _NAMED_HOST.sub(r"\1\2<host>", line)
+    if "user" in lower or "login" in lower or "account" in lower or "password for" in lower:
+        line = _NAMED_USER.sub(lambda m: m[0] if m[3].lower() in _NOT_USERS else f"{m[1]}{m[2]}<user>", line)
+    if "host=" in lower or "from " in lower or "getaddrinfo" in lower:
+        line = _FROM_HOST.sub(r"\1<host>", line)
     line = _TOKEN.sub(_mask_token, line)
     if "<n>" in line:
         line = line.replace("<host> ()", "<host> (<host>)")  # no reverse name: the same message all the same
@@ -199,7 +206,7 @@ def _mask(line: str) -> str:
 def _mask_token(match: re.Match[str]) -> str:
     token = match[0]
     if token.isalpha():
-        return token
+        return "<n>" if len(token) >= 8 and _HEX.fullmatch(token) else token
     if "://" in token:
         return "<url>"
     if "@" in token[1:-1]:
