@@ -456,6 +456,24 @@ async def test_very_many_at_once_go_in_and_come_out_whole(store_url: str, prefix
     await store.close()
 
 
+async def test_a_word_for_one_plan_holds_for_that_plan_only(store: Store) -> None:
+    await store.enqueue("e1", payload("e1"))
+    first = await claim_one(store)
+    assert await store.park("e1", first.fence, "this", 60) == "ok"
+    assert (await store.decide("e1", "approved", "other", "ana"))[0] == "changed"
+    assert (await store.decide("e1", "approved", "this", "ana"))[0] == "ok"
+    assert (await store.decide("e1", "approved", "this", "ana"))[0] == "ok", "said twice"
+    assert await store.decide("e1", "rejected", "this", "bob") == ("already", "approved by ana")
+    second = await claim_one(store, "w1", "n2")
+    assert second.progress["approval"]["verdict"] == "approved"
+    assert await store.park("e1", second.fence, "this", 60) == "approved", "nobody is asked twice for the same"
+    assert await store.park("e1", second.fence, "changed since", 60) == "ok"
+    assert await store.claim("w1", "n3", 1) == [], "the word was for another plan"
+    assert ((await store.incident("e1")) or {})["approval"] is None, "nor is it shown for this one"
+    assert (await store.decide("e1", "rejected", "", "bob"))[0] == "ok"
+    assert (await claim_one(store, "w1", "n4")).progress["approval"]["by"] == "bob"
+
+
 async def test_a_word_that_comes_after_the_question_expired_counts_for_nothing(store: Store) -> None:
     await store.enqueue("e1", payload("e1"))
     claimed = await claim_one(store)
