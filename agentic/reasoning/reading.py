@@ -124,10 +124,13 @@ def _read_table(path: Path, node: yaml.Node) -> Iterator[Signature]:
     for row, listed in zip(rows, codes, strict=True):
         row.allow({*_OF_A_ROW, "codes"})
         reader = _Reader(path, row.node, {k: v for k, v in shared.items() if k != "rows"} | dict(row.keys), table.name)
-        for code, means in listed.items():
+        for code, means in {code.lower(): (code, means) for code, means in listed.items()}.values():
+            # Spellings that differ only in case mean the same.
             reader.name = f"{table.name}_{re.sub(r'[^a-z0-9]+', '_', code.lower()).strip('_')}"
             matches = (example.replace("{code}", code),)
-            yield reader.signature(patterns, groups, matches=matches, code=code.lower(), means=means)
+            yield reader.signature(
+                patterns, groups, matches=matches, table=table.name, code=code.lower(), means=means
+            )
 
 
 class _Reader:
@@ -162,6 +165,7 @@ class _Reader:
         groups: Sequence[frozenset[str]],
         *,
         matches: tuple[str, ...],
+        table: str = "",
         code: str = "",
         means: str = "",
     ) -> Signature:
@@ -186,6 +190,7 @@ class _Reader:
             matches=matches,
             not_matches=self.list("not_matches"),
             where=_at(self._file, self.node),
+            table=table,
             code=code,
         )
 
