@@ -51,6 +51,14 @@ _STOPPED = re2.compile(
 )
 
 
+_DONE = re2.compile(
+    r"(?i)\b(?:ok|done|completed?|finished|succe(?:ss|eded|ssful|ssfully)|fetched|loaded|written|saved|uploaded|processed"
+    r"|committed|created|passed|0 (?:errors?|failures?|failed)|100 ?%|HTTP/?[\d.]* 20[0-6])(?:$|[\W_])"
+)
+"""Work that was done, in words too weak to tell by themselves how a run ended."""
+_SEVERE = 40
+
+
 def tail_start(total: int) -> int:
     """Return the line with which the end of a log begins, where the verdict of a run usually stands."""
     return max(0, total - max(25, total // 10))
@@ -87,6 +95,25 @@ class LineContext:
     def recovered_after(self, line: int) -> bool:
         """Say whether a later line reports that a passing fault was overcome."""
         return any(line <= recovered for recovered in self._recovered)
+
+    def went_on(self, line: int, end: int) -> bool:
+        """Say whether the run got work done after a line and before another, at which it ended."""
+        between = self._lines[line + 1 : end]
+        return any(_DONE.search(text[:_LOOKED_AT]) and severity(text) == 0 for text in between)
+
+    def retried_near(self, line: int) -> bool:
+        """Say whether the run tried again right after a line."""
+        around = self._lines[max(0, line - 1) : line + 4]
+        return any(_RETRY in self._signs_of(line - 1 + n) for n in range(len(around)))
+
+    def quiet_end(self) -> list[int]:
+        """Return the last line when it reports work that was done, in whichever words, and no line a lasting fault."""
+        last = self.last_lines(1)
+        if not last or not _DONE.search(self._lines[last[0]][:_LOOKED_AT]):
+            return []
+        start = max(0, self.total - 400)
+        severe = [n for n in range(start, self.total) if severity(self._lines[n]) >= _SEVERE]
+        return list(last) if all(self.retried_near(n) or self.recovered_after(n) for n in severe) else []
 
     def stopped_near(self, line: int) -> bool:
         """Say whether a step of the run really stopped at a fault, rather than only mentioning it."""

@@ -16,15 +16,10 @@ from agentic.digest.severity import severity
 from agentic.reasoning.causes import particulars_for, render
 from agentic.reasoning.context import LineContext, tail_start
 from agentic.reasoning.exits import ExitMeaning, meaning
+from agentic.reasoning.frames import unframed
 from agentic.reasoning.matching import Found, Haystack, Hit, Matcher
-from agentic.reasoning.signatures import (
-    BUILT_IN,
-    Role,
-    Signature,
-    check_examples,
-    compile_pattern,
-    load,
-)
+from agentic.reasoning.reading import check_examples, load
+from agentic.reasoning.signatures import BUILT_IN, Role, Signature, compile_pattern
 from agentic.types import Category, Decision, Diagnosis, Event, EventStatus, Situation
 
 DEPTH: dict[Category, int] = {
@@ -65,6 +60,8 @@ _PASSING = frozenset(
         Category.LOCK_CONTENTION,
     }
 )
+_SURVIVED = _PASSING | {Category.OUT_OF_MEMORY, Category.NODE_LOST_OR_PREEMPTED}
+"""What a run may survive without saying so: it waits, tries again, or goes on with another worker."""
 _MOST_EVIDENCE = 8
 _LONGEST_QUOTE = 200
 
@@ -111,6 +108,7 @@ class Rules(ReasoningModule):
 
     def diagnose(self, event: Event, lines: Sequence[str]) -> Diagnosis | None:
         """Return the cause that an event and its cleaned log prove, or None."""
+        lines = unframed(lines)
         haystack = Haystack(lines)
         found = [entry for entry in self._matcher.find(haystack) if self._applies(entry, event, haystack)]
         context = LineContext(lines, found)
@@ -165,8 +163,18 @@ class Rules(ReasoningModule):
             if event.status is EventStatus.TIMEOUT and signature.category is Category.TIMEOUT:
                 score += 12
             candidates.append(_Candidate(signature, hits, confidence, score, hits[0].line))
+        _play_down_survived(candidates, context)
         candidates.sort(key=lambda c: (-c.score, c.first))
         return candidates
+
+
+def _play_down_survived(candidates: Sequence[_Candidate], context: LineContext) -> None:
+    """Lower a passing fault after which the run got on with its work until it met another one."""
+    ends = max((c.hits[-1].line for c in candidates if c.signature.role is not Role.SYMPTOM), default=0)
+    for candidate in candidates:
+        last = candidate.hits[-1].line
+        if candidate.signature.category in _SURVIVED and context.went_on(last, ends):
+            candidate.score -= 45
 
 
 def _without_outranked(candidates: list[_Candidate]) -> list[_Candidate]:
@@ -174,7 +182,7 @@ def _without_outranked(candidates: list[_Candidate]) -> list[_Candidate]:
     present = [c for c in candidates if c.signature.outranks]
     kept = []
     for candidate in candidates:
-        names = {candidate.signature.name, candidate.signature.category.value}
+        names = {candidate.signature.name, candidate.signature.table, candidate.signature.category.value}
         # A doubtful finding explains nothing away.
         if any(
             other is not candidate
@@ -207,17 +215,24 @@ def _healthy(
         return None
     success = [entry for entry in found if entry.signature.role is Role.SUCCESS]
     ends = [hit.line for entry in success for hit in entry.hits if hit.line >= tail_start(context.total)]
+    if event.exit_code == 0 and not any(_lasting(candidate, context) for candidate in candidates):
+        ends += context.quiet_end()
     if ends and not _contradicted(candidates, context, max(ends), event):
-        name = next(e.signature for e in success if any(hit.line == max(ends) for hit in e.hits))
+        named = (e.signature for e in success if any(hit.line == max(ends) for hit in e.hits))
+        name = next((signature.name for signature in named), "run.ended_well")
         sure = 90 if event.exit_code == 0 else 72
-        cause = name.cause or "The run says itself that it ended well"
-        return _run_diagnosis(
-            Category.NOT_A_FAILURE, cause, sure, tuple(dict.fromkeys((max(ends), min(ends)))), name.name
-        )
+        lines = tuple(dict.fromkeys((max(ends), min(ends))))
+        return _run_diagnosis(Category.NOT_A_FAILURE, "The run says itself that it ended well", sure, lines, name)
     if event.exit_code == 0 and not candidates and context.total and not context.has_severe():
         cause = "The run ended with exit code 0 and its log shows no fault"
         return _run_diagnosis(Category.NOT_A_FAILURE, cause, 72, context.last_lines(3), "run.healthy_log")
     return None
+
+
+def _lasting(candidate: _Candidate, context: LineContext) -> bool:
+    """Say whether a fault is a serious one that nothing tried to overcome."""
+    retried = candidate.signature.category in _PASSING and context.retried_near(candidate.hits[-1].line)
+    return candidate.signature.role is Role.CAUSE and candidate.confidence >= 80 and not retried
 
 
 def _contradicted(candidates: Sequence[_Candidate], context: LineContext, end: int, event: Event) -> bool:
@@ -226,7 +241,8 @@ def _contradicted(candidates: Sequence[_Candidate], context: LineContext, end: i
         if candidate.signature.role is not Role.CAUSE:
             continue
         last = candidate.hits[-1].line
-        if last > end or context.stopped_near(candidate.first):
+        retried = candidate.signature.category in _PASSING and context.retried_near(last)
+        if last > end or (not retried and context.stopped_near(candidate.first)):
             return True
         if event.exit_code is None and candidate.confidence >= 85:
             return True
