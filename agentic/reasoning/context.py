@@ -9,30 +9,19 @@ from collections.abc import Sequence
 import re2
 
 from agentic.digest.severity import severity
+from agentic.reasoning.hearsay import NEVER, Hearsay
 from agentic.reasoning.matching import Found
 from agentic.reasoning.signatures import Role, Signature, options
 
 _LOOKED_AT = 400
 _LONGEST_HEADING = 100
 
-_INFO, _WARN, _COMMAND, _PASSED, _FOREIGN, _STEERING, _STACK, _RETRY = range(8)
+_INFO, _WARN, _RETRY = range(3)
 _SIGNS = (
     r"(?:^|[\s\[|:(\"])(?:INFO|DEBUG|TRACE|NOTICE|FINE|VERBOSE)[\s\]:|)\"]|level=\"?(?i:info|debug|trace|notice)\b"
     r"|\"(?i:level|severity|lvl|log_level)\":\s*\"(?i:info|debug|trace|notice)\"|\[(?:info|debug|notice|trace)\]|^I\d{4} \d\d:",
     r"(?:^|[\s\[|:(\"])(?:WARN|WARNING)[\s\]:|)\"]|level=\"?(?i:warn)|\"(?i:level|severity|lvl|log_level)\":\s*\"(?i:warn)"
     r"|\[warn(?:ing)?\]|^W\d{4} \d\d:|^(?i:warning):",
-    r"^\s*(?:\++|\$|#|>>>|PS [A-Z]:\\\S*>|[\w.-]+@[\w.-]+:\S*[$#]) \S|\becho [\"']",
-    r"^\s*(?:ok \d+|ok\b|PASS\b|PASSED|✓|✔|\[ +OK +\])|\bPASSED\b|\.\.\. ok$",
-    r"\bsshd(?:\(pam_unix\))?\[\d+\]|\bpam_unix\(|\bnamed\[\d+\]|\bpostfix/\w+\[\d+\]",
-    r"(?i:\b(?:ignore|disregard|forget) (?:all |any |the )?(?:previous|prior|above|earlier|preceding)\b"
-    r"|\[?\b(?:assistant|ai|llm|language model|chatbot|gpt|copilot)\b\]? ?(?:[,:\]]|should|must|please|note|instruction)"
-    r"|\b(?:note|message|instructions?|attention) (?:to|for) (?:the )?(?:ai|assistant|model|agent|llm|automation|operator bot)"
-    r"|\bsystem prompt\b|\byou (?:are|must|should) (?:now |an? )?(?:ai|assistant|respond|reply|answer|classify|output|report)"
-    r"|\b(?:correct|right|true|root) (?:category|cause|diagnosis|answer|classification) (?:is|:|=)"
-    r"|\bclassify (?:this|it|the)|</?(?:system|instructions?|prompt)>"
-    r"|\bplease (?:print|run|execute|restart|delete|grant|disable|send|reveal|ignore)\b"
-    r"|\bin your (?:answer|response|reply|output)\b)",
-    r"^\s+at [\w$.<>/]+[ (]|^\s*File \"[^\"]+\", line|^\s*\.\.\. \d+ more|\+0x[0-9a-f]+$",
     r"(?i:\bretry(?:ing)?\b|\bwill (?:be )?retr|\btrying again\b|\bre-?attempt|\battempt \d+(?:/| of )\d+)",
 )
 
@@ -71,6 +60,7 @@ class LineContext:
         self._lines = lines
         self.total = len(lines)
         self._signs: dict[int, frozenset[int]] = {}
+        self._hearsay = Hearsay(lines)
         self._benign = {h.line for e in found if e.signature.role is Role.BENIGN for h in e.hits}
         self._recovered = [h.line for e in found if e.signature.role is Role.RECOVERED for h in e.hits]
 
@@ -78,13 +68,12 @@ class LineContext:
         """Return by how much a finding on this line says less than its signature promises."""
         if line in self._benign:
             return 100
+        penalty = self._hearsay.taken_off(line)
+        if penalty >= NEVER:
+            return NEVER
         signs = self._signs_of(line)
-        if _STEERING in signs:
-            return 100
-        penalty = 0
         if not signature.any_level:
             penalty += 24 * (_INFO in signs) + 10 * (_WARN in signs and _INFO not in signs)
-        penalty += 45 * (_COMMAND in signs) + 45 * (_PASSED in signs) + 40 * (_FOREIGN in signs)
         return penalty + 6 * (_RETRY in signs)
 
     def position_bonus(self, first: int, last: int) -> float:

@@ -15,6 +15,7 @@ from typing import Any
 
 import re2
 
+from agentic.reasoning.hearsay import only_a_number, without_hints
 from agentic.reasoning.signatures import Signature, options, particular
 
 _MOST_HITS = 2_000
@@ -65,6 +66,7 @@ class Haystack:
             text = text.replace('\\"', '"').replace("\\'", "'")
         if not text.isascii():
             text = text.translate(_QUOTES)
+        text = without_hints(text)
         self.raw = text.encode("utf-8", "replace")
         self._starts: list[int] | None = None
 
@@ -128,9 +130,9 @@ class Matcher:
                 break
             values = _values(match) if names else {}
             signature = owner.get(values.get("code", "").lower()) if isinstance(owner, dict) else owner
-            if signature is None:
-                continue
             start, end = match.span()
+            if signature is None or only_a_number(haystack.raw, start, end):
+                continue
             # A pattern may begin with white space that reaches back over line ends.
             while start < end - 1 and haystack.raw[start] in b" \t\r\n":
                 start += 1
