@@ -4,17 +4,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import re2
 
 from agentic.digest.severity import severity
 from agentic.reasoning.matching import Found
 from agentic.reasoning.signatures import Role, Signature, options
+from agentic.types import Category
 
 _LOOKED_AT = 400
 _LONGEST_HEADING = 100
 
+_CATEGORIES = "|".join(category.value for category in Category if "_" in category.value)
 _INFO, _WARN, _COMMAND, _PASSED, _FOREIGN, _STEERING, _STACK, _RETRY = range(8)
 _SIGNS = (
     r"(?:^|[\s\[|:(\"])(?:INFO|DEBUG|TRACE|NOTICE|FINE|VERBOSE)[\s\]:|)\"]|level=\"?(?i:info|debug|trace|notice)\b"
@@ -29,8 +31,14 @@ _SIGNS = (
     r"|\b(?:note|message|instructions?|attention) (?:to|for) (?:the )?(?:ai|assistant|model|agent|llm|automation|operator bot)"
     r"|\bsystem prompt\b|\byou (?:are|must|should) (?:now |an? )?(?:ai|assistant|respond|reply|answer|classify|output|report)"
     r"|\b(?:correct|right|true|root) (?:category|cause|diagnosis|answer|classification) (?:is|:|=)"
-    r"|\bclassify (?:this|it|the)|</?(?:system|instructions?|prompt)>"
-    r"|\bplease (?:print|run|execute|restart|delete|grant|disable|send|reveal|ignore)\b"
+    r"|\b(?:note|message|hint|memo|attention) (?:to|for) (?:who(?:m)?ever|anyone|any ?body|the (?:reader|person|one|engineer|operator|next|analy[sz]er|triage|classifier|system))\b|\b(?:whoever|anyone|any ?body) (?:who )?(?:reads|is reading|analy[sz]es|parses)\b"
+    r"|\bclassify (?:this|it|the|as|so)|\b(?:so|please) classify\b|\blabel (?:this|it) (?:as|with)\b|</?(?:system|instructions?|prompt)>"
+    r"|\b(?:category|diagnosis|verdict|classification|root[_ ]cause)\b[\"']?\s*(?:is|:|=|should be|must be)\s*[\"'`]?(?:"
+    + _CATEGORIES
+    + r")\b"
+    r"|\b(?:" + _CATEGORIES + r")\b.*\b(?:" + _CATEGORIES + r")\b.*\b(?:" + _CATEGORIES + r")\b"
+    r"|\bplease (?:print|delete|grant|disable|send|reveal|ignore)\b"
+    r"|\bplease (?:run|execute|restart)\b.{0,40}(?:\brm\b|\bcurl\b|\bwget\b|\bchmod\b|\bdrop\b|\bsudo\b|\bthe (?:service|action|command)\b)"
     r"|\bin your (?:answer|response|reply|output)\b)",
     r"^\s+at [\w$.<>/]+[ (]|^\s*File \"[^\"]+\", line|^\s*\.\.\. \d+ more|\+0x[0-9a-f]+$",
     r"(?i:\bretry(?:ing)?\b|\bwill (?:be )?retr|\btrying again\b|\bre-?attempt|\battempt \d+(?:/| of )\d+)",
@@ -133,6 +141,10 @@ class LineContext:
             return self.last_lines(1)
         # The strongest first, then the last one: what ended the run often speaks softly.
         return tuple(dict.fromkeys([ranked[0], significant[-1][1], *ranked[1:]]))[:count]
+
+    def plainest(self, numbers: Iterable[int]) -> int:
+        """Return the one of some lines that looks most like a failure; of equals the last."""
+        return max(numbers, key=lambda number: (severity(self._lines[number]), number))
 
     def continued(self, line: int) -> tuple[int, ...]:
         """Return the line that goes on where this one is only a heading, as in `Database Error` and its text."""
