@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import re2
 
@@ -122,6 +122,10 @@ class LineContext:
             return self.last_lines(1)
         # The strongest first, then the last one: what ended the run often speaks softly.
         return tuple(dict.fromkeys([ranked[0], significant[-1][1], *ranked[1:]]))[:count]
+
+    def plainest(self, numbers: Iterable[int]) -> int:
+        """Return the one of some lines that looks most like a failure; of equals the last."""
+        return max(numbers, key=lambda number: (severity(self._lines[number]), number))
 
     def continued(self, line: int) -> tuple[int, ...]:
         """Return the line that goes on where this one is only a heading, as in `Database Error` and its text."""

@@ -1,6 +1,7 @@
 """Takes off what a log collector, a scheduler or a CI service writes before each line of the program itself.
 
-The level in such a frame is the carrier's, not the program's, and a pattern that begins at `^` means the program's line.
+The level in such a frame is the carrier's, not the program's, and `^` in a pattern is where the program's own line
+begins.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _FRAME = re.compile(
     re.VERBOSE,
 )
 _SAMPLES = 8
+_BEGINS = ("[", "#", "20")
+_WIDEST = 64
 
 
 def unframed(lines: Sequence[str]) -> Sequence[str]:
@@ -40,5 +43,5 @@ def _without_frame(line: str) -> str:
         return line
     rest = line[match.end() :]
     # A carrier's frame may stand before that of another one, as in a Compose log collected by Airflow.
-    inner = _FRAME.match(rest)
+    inner = _FRAME.match(rest) if rest.startswith(_BEGINS) or " | " in rest[:_WIDEST] else None
     return rest[inner.end() :] if inner else rest

@@ -13,26 +13,31 @@ from collections.abc import Sequence
 import re2
 
 from agentic.reasoning.signatures import options
+from agentic.types import Category
 
 NEVER = 100
 """What is taken off a finding on a line that may have been written to mislead."""
 _LOOKED_AT = 400
 
+_LABELS = "|".join(category.value for category in Category if "_" in category.value)
 _STEERING = (
     r"(?i)\b(?:ignore|disregard|forget|override) (?:all |any |the |your |every )*(?:previous|prior|above|earlier|preceding|other|instructions?|errors? (?:above|below))\b"
     r"|\[?\b(?:assistant|ai|llm|language model|chatbot|gpt|copilot|autoremedy)\b\]? ?(?:[,:\]]|should|must|please|note|instruction|diagnos|verdict|agents?\b|readers?\b)"
-    r"|\b(?:note|message|instructions?|attention|hint|memo|advice|info) (?:to|for) (?:the |any |every |all |our )?(?:ai|assistants?|models?|agents?|llms?|automation|operator bot|bots?|log (?:reader|analy[sz]er|parser)s?|analy[sz]ers?|readers?|remediation|diagnos\w+|whoever|anyone|classifiers?)"
-    r"|\b(?:whoever|anyone|anybody|if you(?: are|.re)?) (?:is )?(?:reads?|reading|parses?|parsing|analy[sz]es?|analy[sz]ing) (?:this|the|these)\b"
-    r"|\bsystem (?:prompt|instruction)s?\b|\b(?:new|updated) instructions?:|\byou (?:are|must|should|will|shall) (?:now |an? |not |only |always )*(?:ai|assistant|respond|reply|answer|classify|output|report|conclude|diagnose|call this|label|mark)"
+    r"|\b(?:note|message|instructions?|attention|hint|memo|advice) (?:to|for) (?:the |any |every |all |our )?(?:ai|assistants?|models?|agents?|llms?|automation|operator bot|bots?|engineers?|operators?|person|one|next|triage|system|log (?:reader|analy[sz]er|parser)s?|analy[sz]ers?|readers?|remediation|diagnos\w+|who(?:m)?ever|any ?one|any ?body|classifiers?)\b"
+    r"|\b(?:who(?:m)?ever|any ?one|any ?body|if you(?: are|.re)?) (?:who )?(?:is )?(?:reads?|reading|parses?|parsing|analy[sz]es?|analy[sz]ing) (?:this|the|these)\b"
+    r"|\bsystem (?:prompt|instruction)s?\b|\b(?:new|updated) instructions?:|\byou (?:are|must|should|will|shall) (?:now |an? |not |only |always )*(?:ai|assistant|respond|reply|answer|classify|output|report|conclude|diagnose|call this|label|mark)\b"
     r"|\b(?:correct|right|true|real|actual|final|root)[ _](?:category|cause|diagnosis|answer|classification|verdict|label) ?(?:is|:|=|was)"
-    r"|\b(?:diagnosis|verdict|classification|category|label)[\"']? ?(?:[:=]|is) ?[\"']?(?:unknown|timeout|not a failure|no failure|harmless|[a-z]+_(?:failure|error|denied|full|memory|unavailable|limited|quota|contention|preempted|operator))\b"
-    r"|[\"'](?:diagnosis|verdict|root_cause)[\"']: ?[\"']"
-    r"|\b(?:please )?(?:classify|categori[sz]e|label|diagnose|treat|report|consider|mark|record) (?:this|it|the (?:run|job|failure|error|log|incident|event))(?: (?:run|job|failure|error|log|incident|event))? (?:as|so)\b"
-    r"|\bclassify (?:this|it|the)\b|</?(?:system|instructions?|prompt|assistant|tool_\w+|function_\w+)>|<\|\w+\|>|\b(?:BEGIN|END) (?:SYSTEM|INSTRUCTIONS?|PROMPT)\b|###? ?(?:system|instruction|assistant|tool (?:output|result|call))"
+    r"|\b(?:category|diagnosis|verdict|classification|label|root[ _]cause)\b[\"']?\s*(?:is|:|=|should be|must be)\s*[\"'`]?(?:unknown|timeout|harmless|no failure|"
+    + _LABELS
+    + r")\b|[\"'](?:diagnosis|verdict|root_cause)[\"']: ?[\"']"
+    r"|\b(?:" + _LABELS + r")\b.*\b(?:" + _LABELS + r")\b.*\b(?:" + _LABELS + r")\b"
+    r"|\b(?:classify|categori[sz]e|label|diagnose|treat|report|consider|mark|record) (?:this|it|the (?:run|job|failure|error|log|incident|event))(?: (?:run|job|failure|error|log|incident|event))? (?:as|so|with)\b"
+    r"|\bclassify (?:this|it|the|as|so)\b|</?(?:system|instructions?|prompt|assistant|tool_\w+|function_\w+)>|<\|\w+\|>|\b(?:BEGIN|END) (?:SYSTEM|INSTRUCTIONS?|PROMPT)\b|###? ?(?:system|instruction|assistant|tool (?:output|result|call))\b"
     r"|\b(?:tool|function)[ _](?:output|result|response|call)\b ?[:=]"
-    r"|\bplease (?:print|reveal|ignore|classify|approve|choose|answer|respond|reply)\b"
+    r"|\bplease (?:print|reveal|ignore|classify|approve|choose|answer|respond|reply|delete|grant|disable|send)\b"
+    r"|\bplease (?:run|execute|restart)\b.{0,40}(?:\brm\b|\bcurl\b|\bwget\b|\bchmod\b|\bdrop\b|\bsudo\b|\bthe (?:service|action|command)\b)"
     r"|\bin your (?:answer|response|reply|output|diagnosis|report)\b|\b(?:no|without) (?:further )?(?:human|operator|approval|escalation)(?: is)? (?:needed|required|necessary)\b"
-    r"|\b(?:not_a_failure|cancelled_by_operator|bad_data_or_schema|missing_file_or_data|hardware_or_storage_error|node_lost_or_preempted|image_or_package_unavailable|dns_failure|auth_failure|disable_tls_verification|grant_broad_permissions|escalate_to_human|free_disk_space|release_stale_lock)\b"
+    r"|\b(?:not_a_failure|cancelled_by_operator|bad_data_or_schema|missing_file_or_data|hardware_or_storage_error|node_lost_or_preempted|image_or_package_unavailable|disable_tls_verification|grant_broad_permissions|escalate_to_human|free_disk_space|release_stale_lock)\b"
 )
 """A line that speaks to its reader: tells what to conclude or to do, plays a tool, or uses words of ours."""
 

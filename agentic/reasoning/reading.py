@@ -81,8 +81,12 @@ def check_examples(signature: Signature) -> None:
 def _occurs(signature: Signature, compiled: Sequence[Any], text: str) -> bool:
     if not signature.code:
         return any(one.search(text.encode()) for one in compiled)
+    return _found(compiled, text, signature.code)
+
+
+def _found(compiled: Sequence[Any], text: str, code: str) -> bool:
     matches = (match for one in compiled for match in one.finditer(text.encode()))
-    return any((match.groupdict().get(b"code") or b"").decode().lower() == signature.code for match in matches)
+    return any((match.groupdict().get(b"code") or b"").decode().lower() == code.lower() for match in matches)
 
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -116,8 +120,7 @@ def _read_table(path: Path, node: yaml.Node) -> Iterator[Signature]:
     example = table.text("example")
     rows = [_Reader(path, row, _mapping(row, path.name), table.name) for row in table.sequence("rows")]
     codes = [row.codes_and_meanings() for row in rows]
-    every = "|".join(re.escape(code) for code in sorted({c for listed in codes for c in listed}, key=len, reverse=True))
-    patterns = tuple(pattern.replace(_ALL_CODES, f"(?:{every})") for pattern in table.patterns())
+    patterns = _with_codes(table.patterns(), [code for listed in codes for code in listed], example)
     groups = [table.groups(pattern, "patterns") for pattern in patterns]
     if any("code" not in names for names in groups):
         table.fail("patterns", "patterns: each pattern of a table needs the group `code`")
@@ -128,9 +131,15 @@ def _read_table(path: Path, node: yaml.Node) -> Iterator[Signature]:
             # Spellings that differ only in case mean the same.
             reader.name = f"{table.name}_{re.sub(r'[^a-z0-9]+', '_', code.lower()).strip('_')}"
             matches = (example.replace("{code}", code),)
-            yield reader.signature(
-                patterns, groups, matches=matches, table=table.name, code=code.lower(), means=means
-            )
+            yield reader.signature(patterns, groups, matches=matches, table=table.name, code=code.lower(), means=means)
+
+
+def _with_codes(patterns: Sequence[str], codes: Sequence[str], example: str) -> tuple[str, ...]:
+    """Put into `{codes}` of a table's patterns the codes that none of its other patterns finds."""
+    general = [compile_pattern(pattern) for pattern in patterns if _ALL_CODES not in pattern]
+    named = [code for code in codes if not _found(general, example.replace("{code}", code), code)]
+    every = "|".join(re.escape(code) for code in sorted(set(named or codes), key=len, reverse=True))
+    return tuple(pattern.replace(_ALL_CODES, f"(?:{every})") for pattern in patterns)
 
 
 class _Reader:

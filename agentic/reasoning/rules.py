@@ -62,6 +62,7 @@ _PASSING = frozenset(
 )
 _SURVIVED = _PASSING | {Category.OUT_OF_MEMORY, Category.NODE_LOST_OR_PREEMPTED}
 """What a run may survive without saying so: it waits, tries again, or goes on with another worker."""
+_ABOUT_AS_SURE = 12
 _MOST_EVIDENCE = 8
 _LONGEST_QUOTE = 200
 
@@ -209,7 +210,7 @@ def _healthy(
     strongest = max((c.confidence for c in candidates), default=0)
     conventional = exit_says is not None and exit_says.category is Category.NOT_A_FAILURE
     if conventional and exit_says is not None and strongest < 80:
-        lines = context.most_severe(1)
+        lines = (*context.last_lines(2), *context.most_severe(1))
         return _run_diagnosis(exit_says.category, exit_says.cause, exit_says.confidence, lines, exit_says.name)
     if event.exit_code not in (0, None):
         return None
@@ -254,7 +255,8 @@ def _diagnosis(
 ) -> Diagnosis:
     best = candidates[0]
     category = best.signature.category
-    allies = [c for c in candidates[1:] if c.signature.category is category]
+    best = _most_telling(best, candidates[1:], haystack)
+    allies = [c for c in candidates if c.signature.category is category and c is not best]
     rivals = [c for c in candidates[1:] if c.signature.category is not category]
     confidence = best.confidence
     if best.signature.role is not Role.CAUSE:
@@ -278,9 +280,29 @@ def _diagnosis(
     )
 
 
+def _most_telling(best: _Candidate, others: Sequence[_Candidate], haystack: Haystack) -> _Candidate:
+    """Return of those that say the same of the same line the one that names the most particulars."""
+    alike = [
+        other
+        for other in others
+        if other.signature.category is best.signature.category
+        and other.hits[0].line == best.hits[0].line
+        and other.signature.role is best.signature.role
+        and other.confidence >= best.confidence - _ABOUT_AS_SURE
+    ]
+    return max([best, *alike], key=lambda candidate: _named(candidate, haystack)) if alike else best
+
+
+def _named(candidate: _Candidate, haystack: Haystack) -> int:
+    """Return how many particulars a cause would name, a vendor's code not counted."""
+    hit = candidate.hits[0]
+    return len(set(particulars_for(candidate.signature.cause, hit.particulars, haystack.lines(hit.line, 3))) - {"code"})
+
+
 def _evidence(best: _Candidate, allies: Sequence[_Candidate], context: LineContext) -> tuple[int, ...]:
-    """Return line numbers, best first: first and last place, those of allies, then the other places."""
-    lines = [best.hits[0].line, *context.continued(best.hits[0].line), best.hits[-1].line]
+    """Return line numbers, best first: first, plainest and last place, those of allies, then the other places."""
+    first, last = best.hits[0].line, best.hits[-1].line
+    lines = [first, *context.continued(first), context.plainest(hit.line for hit in best.hits), last]
     lines += [ally.hits[place].line for ally in allies[:2] for place in (0, -1)]
     lines += [hit.line for hit in best.hits]
     return tuple(dict.fromkeys(lines))[:_MOST_EVIDENCE]
