@@ -140,7 +140,7 @@ def _shortened(match: re.Match[str]) -> str:
 
 
 _BIGGER_AFTER = re.compile(
-    rb"[.,:]\d|-\d+\b(?!\.\d)|/\w| ?(?:[munkM]?s|secs?|seconds?|min(?:utes?|s)?|hours?|[kKMGT]i?[Bb]|%)(?![\w])"
+    rb"[.,:]\d|-\d\d-\d|/\w| ?(?:[munkM]?s|secs?|seconds?|min(?:utes?|s)?|hours?|[kKMGT]i?[Bb]|%)(?![\w])"
     rb"| (?:rows?|records?|files?|bytes|lines|items|events?|messages|objects?|tests?|pages?|entries|tables?|documents?|of \d)\b"
 )
 _BIGGER_BEFORE = re.compile(
