@@ -247,7 +247,8 @@ class Actor:
         course.outcomes.append(outcome)
         if step.kind in TELLING_KINDS:
             return None
-        if outcome.status is not OutcomeStatus.DONE:
+        spared = outcome.status is OutcomeStatus.SKIPPED and course.incident.progress.get("recovered_by")
+        if outcome.status is not OutcomeStatus.DONE and not spared:
             course.broken = True
             return None
         if following is not None and following.kind in RERUN_KINDS and action.kind not in RERUN_KINDS:
@@ -287,8 +288,9 @@ class Actor:
                 if waits is not None:
                     return waits
                 if course.incident.progress.get("recovered_by"):
-                    detail = "not needed: the job succeeded while this waited"
-                    return Outcome(step=step.step, name=step.name, status=OutcomeStatus.DONE, detail=detail)
+                    tried = f"tried {attempt - 1} times, then " if attempt > 1 else ""
+                    detail = f"{tried}not needed: the job succeeded while this waited"
+                    return Outcome(step=step.step, name=step.name, status=OutcomeStatus.SKIPPED, detail=detail)
             request = self._request(course, action, label, attempt)
             outcome = await self._effects.once(course.incident, step, request, self._budget(course.job))
             if isinstance(outcome, Deferred) or outcome.status is not OutcomeStatus.FAILED:

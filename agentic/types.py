@@ -152,6 +152,8 @@ class LogDigest(Frozen):
     dropped_lines: int = 0
     lines: tuple[str, ...] = Field(default=(), exclude=True, repr=False)
     """The whole log cleaned of colours and control characters, index = line number; never stored."""
+    numbers: tuple[int, ...] = Field(default=(), exclude=True, repr=False)
+    """Of a log too long to keep: the number in the log as received of each of `lines`. Empty when they are all."""
 
 
 class Diagnosis(Frozen):

@@ -103,9 +103,8 @@ class Worker:
         """Stop working on incidents that another worker holds by now (id to the fence that is lost)."""
         for event_id, fence in fences.items():
             claimed, task = self._in_hand.get(event_id, (None, None))
-            if claimed is not None and task is not None and claimed.fence == fence:
+            if claimed is not None and task is not None and claimed.fence == fence and _cancel(task):
                 log.warning("incident.fenced", event_id=event_id)
-                task.cancel()
 
     async def _claim(self, free: int) -> list[Claimed]:
         """Take what is due, at most one suspect at a time: whatever kills a worker takes no other suspect with it."""
@@ -147,7 +146,7 @@ class Worker:
         """
         try:
             if former is not None:
-                former.cancel()
+                _cancel(former)
                 await asyncio.wait({former})
             await self._handle(claimed)
         except Fenced:
@@ -266,8 +265,13 @@ class Worker:
         tasks = [task for _, task in self._in_hand.values()]
         _, pending = await asyncio.wait(tasks, timeout=self._limits.drain_seconds)
         for task in pending:
-            task.cancel()
+            _cancel(task)
         await asyncio.gather(*pending, return_exceptions=True)
+
+
+def _cancel(task: asyncio.Task[None]) -> bool:
+    """Cancel a handling, once: a second time would cut short how it ends its command or takes its intention back."""
+    return not task.cancelling() and task.cancel()
 
 
 def _payload(raw: bytes) -> Mapping[str, Any]:

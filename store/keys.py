@@ -13,6 +13,7 @@ class Keys:
 
     SINGLE = {  # noqa: RUF012 - a constant table, in the order of the docs
         "events": "list: raw JSON of waiting events; anyone may RPUSH, workers take from the left",
+        "arrivals": "string: number of the latest arrival; tells whether a success came after a failure",
         "history": "list: one JSON record per event, oldest first; anyone may LRANGE",
         "dead": "list: payloads that could not be processed, with the reason, oldest first",
         "leases": "zset: incident in hand -> end of its lease (ms, the server's clock)",

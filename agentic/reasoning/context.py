@@ -16,13 +16,16 @@ from agentic.reasoning.signatures import Role, Signature, options
 _LOOKED_AT = 400
 _LONGEST_HEADING = 100
 
-_INFO, _WARN, _RETRY = range(3)
+_INFO, _WARN, _RETRY, _GAVE_UP = range(4)
 _SIGNS = (
     r"(?:^|[\s\[|:(\"])(?:INFO|DEBUG|TRACE|NOTICE|FINE|VERBOSE)[\s\]:|)\"]|level=\"?(?i:info|debug|trace|notice)\b"
     r"|\"(?i:level|severity|lvl|log_level)\":\s*\"(?i:info|debug|trace|notice)\"|\[(?:info|debug|notice|trace)\]|^I\d{4} \d\d:",
     r"(?:^|[\s\[|:(\"])(?:WARN|WARNING)[\s\]:|)\"]|level=\"?(?i:warn)|\"(?i:level|severity|lvl|log_level)\":\s*\"(?i:warn)"
     r"|\[warn(?:ing)?\]|^W\d{4} \d\d:|^(?i:warning):",
-    r"(?i:\bretry(?:ing)?\b|\bwill (?:be )?retr|\btrying again\b|\bre-?attempt|\battempt \d+(?:/| of )\d+)",
+    r"(?i:\bretry(?:ing)?\b|\bwill (?:be )?retr|\btry(?:ing)? again\b|\bre-?attempt|\b(?:attempt|try) #?\d+(?:/| of )\d+|\battempt #?\d+ failed"
+    r"|\b(?:sleep|paus|wait)(?:ing|ed)?(?: for)? \d|\bback(?:ing)?[ -]?off\b|\b(?:re-?connect|re-?schedul|re-?submit|re-?launch|re-?queu|re-?balanc)ing\b|\bfailing over\b|\bfalling back\b|\busing (?:the )?(?:fallback|mirror|replica|next)\b)",
+    r"(?i:\bgiv(?:ing|en|e) up\b|\bgave up\b|\bretries (?:are |were )?(?:exhausted|exceeded)|\b(?:max(?:imum)?|all|no more|too many|out of) (?:number of )?(?:retries|attempts|tries)\b|\bafter \d+ (?:attempts|retries|tries|times)\b|\bfailed \d+ times\b"
+    r"|\b(?:attempt|try|retry) #?(?:1(?:/| of )1|2(?:/| of )2|3(?:/| of )3|4(?:/| of )4|5(?:/| of )5|6(?:/| of )6|8(?:/| of )8|10(?:/| of )10)\b)",
 )
 
 
@@ -45,7 +48,14 @@ _DONE = re2.compile(
     r"|committed|created|passed|0 (?:errors?|failures?|failed)|100 ?%|HTTP/?[\d.]* 20[0-6])(?:$|[\W_])"
 )
 """Work that was done, in words too weak to tell by themselves how a run ended."""
+_TIDYING = re2.compile(
+    r"(?i)\b(?:clean(?:ing|ed|up)?|tidy|tear(?:ing)? ?down|rolled? ?back|rollback|disconnect|clos(?:ed|ing)|shut(?:ting)? ?down|notif|mail|alert|report|artifact"
+    r"|releas|unlock|removed?|deleted?|stopp|trap)"
+)
+"""Work that is done after a failure all the same."""
 _SEVERE = 40
+_TALK = 40
+"""From this on, what is taken off a line means that it talks about something else than what happened."""
 
 
 def tail_start(total: int) -> int:
@@ -62,7 +72,8 @@ class LineContext:
         self._signs: dict[int, frozenset[int]] = {}
         self._hearsay = Hearsay(lines)
         self._benign = {h.line for e in found if e.signature.role is Role.BENIGN for h in e.hits}
-        self._recovered = [h.line for e in found if e.signature.role is Role.RECOVERED for h in e.hits]
+        recovered = (h.line for e in found if e.signature.role is Role.RECOVERED for h in e.hits)
+        self._recovered = [line for line in recovered if self.credible(line)]
 
     def penalty(self, line: int, signature: Signature) -> int:
         """Return by how much a finding on this line says less than its signature promises."""
@@ -85,15 +96,32 @@ class LineContext:
         """Say whether a later line reports that a passing fault was overcome."""
         return any(line <= recovered for recovered in self._recovered)
 
+    def credible(self, line: int) -> bool:
+        """Say whether a line reports something of this run, rather than talks about it."""
+        return self._hearsay.taken_off(line) < _TALK
+
+    def overcame(self, line: int) -> bool:
+        """Say whether the run got over a passing fault on this line: it tried again, and got on with its work."""
+        if self.recovered_after(line):
+            return True
+        if not self.retried_near(line) or self._gave_up_near(line):
+            return False
+        return self.went_on(line, self.total)
+
     def went_on(self, line: int, end: int) -> bool:
         """Say whether the run got work done after a line and before another, at which it ended."""
-        between = self._lines[line + 1 : end]
-        return any(_DONE.search(text[:_LOOKED_AT]) and severity(text) == 0 for text in between)
+        return any(self._is_work(number) for number in range(line + 1, min(end, self.total)))
+
+    def _is_work(self, line: int) -> bool:
+        text = self._lines[line][:_LOOKED_AT]
+        return bool(_DONE.search(text)) and severity(text) == 0 and not _TIDYING.search(text) and self.credible(line)
 
     def retried_near(self, line: int) -> bool:
         """Say whether the run tried again right after a line."""
-        around = self._lines[max(0, line - 1) : line + 4]
-        return any(_RETRY in self._signs_of(line - 1 + n) for n in range(len(around)))
+        return any(_RETRY in self._signs_of(near) for near in range(line - 1, line + 4))
+
+    def _gave_up_near(self, line: int) -> bool:
+        return any(_GAVE_UP in self._signs_of(near) for near in range(line - 1, line + 4))
 
     def quiet_end(self) -> list[int]:
         """Return the last line when it reports work that was done, in whichever words, and no line a lasting fault."""

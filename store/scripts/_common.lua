@@ -1,11 +1,17 @@
-local function now_us()
+local function now_ms()
   local t = redis.call('TIME')
-  return t[1] * 1000000 + t[2]
+  return t[1] * 1000 + math.floor(t[2] / 1000)
 end
-local function now_ms() return math.floor(now_us() / 1000) end
 
--- Where an event stands in the order of arrival: by the microsecond, then by its place in one call.
-local function arrival(place) return string.format('%.0f', now_us() + place) end
+-- Where an event stands in the order of arrival. Grows like the fence: never below the clock in microseconds.
+local latest
+local function arrival(now)
+  latest = math.max((latest or tonumber(redis.call('GET', arrivals) or '0')) + 1, now * 1000)
+  return string.format('%.0f', latest)
+end
+local function note_arrivals()
+  if latest then redis.call('SET', arrivals, string.format('%.0f', latest)) end
+end
 
 -- The holder of the current fence, and nobody else, may change an incident.
 local function holds(id, fence)

@@ -122,7 +122,7 @@ if #taken < most then
       redis.call('HSET', key, 'raw', raw, 'received_ms', have[3] or now, 'state', 'running', 'fence', mine,
                  'owner', worker, 'claimed_ms', now, 'deliveries', 1, 'counted', 1, 'saved', 0,
                  'job_id', job or '', 'whole', whole)
-      if not have[1] then redis.call('HSET', key, 'arrival', arrival(i - 1)) end
+      if not have[1] then redis.call('HSET', key, 'arrival', arrival(now)) end
       lend(id)
       -- Nothing was worked out before, so what is written here is all there is to say.
       taken[#taken + 1] = {head(id, 1, have[3] or now, accepted, whole), raw}
@@ -132,6 +132,7 @@ if #taken < most then
   end
   if #payloads > 0 then redis.call('LTRIM', events, #payloads, -1) end
   if #opened > 0 then
+    note_arrivals()
     redis.call('ZADD', open, unpack(opened))
     redis.call('HINCRBY', totals, 'events|pushed', #opened / 2)
   end

@@ -16,8 +16,9 @@ if id_of(ARGV[3]) ~= id then
   redis.call('PEXPIRE', key, 60000)
   return 'ok'
 end
-redis.call('HSET', key, 'state', 'queued', 'received_ms', now, 'arrival', arrival(0), 'replay', ARGV[5])
+redis.call('HSET', key, 'state', 'queued', 'received_ms', now, 'arrival', arrival(now), 'replay', ARGV[5])
 if ARGV[4] == '1' then redis.call('HSET', key, 'nonce', ARGV[5], 'size', #ARGV[3]) end
+note_arrivals()
 redis.call('PERSIST', fx_key(id))
 redis.call('ZADD', open, now, id)
 return 'ok'

@@ -54,6 +54,7 @@ class Model:
 
     now: int = 1_000_000
     fence: int = 0
+    arrivals: int = 0
     events: list[tuple[str, str]] = field(default_factory=list)
     incidents: dict[str, Incident] = field(default_factory=dict)
     claims: dict[str, tuple[str, str, list[str]]] = field(default_factory=dict)
@@ -72,6 +73,10 @@ class Model:
         have = self.incidents.get(event_id)
         return have is not None and have.state == "running" and have.fence == fence
 
+    def _arrival(self) -> int:
+        self.arrivals = max(self.arrivals + 1, self.now * 1000)
+        return self.arrivals
+
     def enqueue(self, most: int, nonce: str, items: list[tuple[str, str]]) -> list[str]:
         answers = []
         for number, (event_id, raw) in enumerate(items):
@@ -81,7 +86,7 @@ class Model:
             elif len(self.events) >= most:
                 answers.append("full")
             else:
-                self.incidents[event_id] = Incident(nonce=mine, size=len(raw), arrival=self.now * 1000 + number)
+                self.incidents[event_id] = Incident(nonce=mine, size=len(raw), arrival=self._arrival())
                 self.events.append((event_id, raw))
                 answers.append("queued")
         return answers
@@ -116,8 +121,8 @@ class Model:
             event_id = named or f"raw-{mine}-{place_in_line}"
             known = self.incidents.get(event_id)
             if known is None or (known.state == "queued" and known.size in (None, len(raw))):
-                arrival = self.now * 1000 + place_in_line - 1
-                known = self.incidents.setdefault(event_id, Incident(arrival=arrival))
+                if known is None:
+                    known = self.incidents[event_id] = Incident(arrival=self._arrival())
                 self._hold(known, mine, 1, counted=True)
                 taken.append(event_id)
         if taken:
@@ -316,7 +321,7 @@ class Model:
         if event_id not in self.dead:
             return "gone"
         self.dead.remove(event_id)
-        fresh = Incident(replay=nonce, arrival=self.now * 1000)
+        fresh = Incident(replay=nonce, arrival=self._arrival())
         if accepted:
             fresh.nonce, fresh.size = nonce, len(raw)
         if have is not None:

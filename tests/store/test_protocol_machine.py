@@ -55,8 +55,8 @@ class Protocol(RuleBasedStateMachine):
     def start(self) -> Any:
         self.client.flushdb()
         self.scripts = Scripts(self.keys)
-        clock = f'return redis.call("GET", "{PREFIX}:test-clock") * 1000'
-        real = "local t = redis.call('TIME')\n  return t[1] * 1000000 + t[2]"
+        clock = f'return tonumber(redis.call("GET", "{PREFIX}:test-clock"))'
+        real = "local t = redis.call('TIME')\n  return t[1] * 1000 + math.floor(t[2] / 1000)"
         for name, text in self.scripts.texts.items():
             assert real in text
             self.scripts.hashes[name] = str(self.client.script_load(text.replace(real, clock)))
