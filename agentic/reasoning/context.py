@@ -16,7 +16,7 @@ from agentic.reasoning.signatures import Role, Signature, options
 _LOOKED_AT = 400
 _LONGEST_HEADING = 100
 
-_INFO, _WARN, _RETRY, _GAVE_UP = range(4)
+_INFO, _WARN, _RETRY, _GAVE_UP, _CARRIED = range(5)
 _SIGNS = (
     r"(?:^|[\s\[|:(\"])(?:INFO|DEBUG|TRACE|NOTICE|FINE|VERBOSE)[\s\]:|)\"]|level=\"?(?i:info|debug|trace|notice)\b"
     r"|\"(?i:level|severity|lvl|log_level)\":\s*\"(?i:info|debug|trace|notice)\"|\[(?:info|debug|notice|trace)\]|^I\d{4} \d\d:",
@@ -26,6 +26,7 @@ _SIGNS = (
     r"|\b(?:sleep|paus|wait)(?:ing|ed)?(?: for)? \d|\bback(?:ing)?[ -]?off\b|\b(?:re-?connect|re-?schedul|re-?submit|re-?launch|re-?queu|re-?balanc)ing\b|\bfailing over\b|\bfalling back\b|\busing (?:the )?(?:fallback|mirror|replica|next)\b)",
     r"(?i:\bgiv(?:ing|en|e) up\b|\bgave up\b|\bretries (?:are |were )?(?:exhausted|exceeded)|\b(?:max(?:imum)?|all|no more|too many|out of) (?:number of )?(?:retries|attempts|tries)\b|\bafter \d+ (?:attempts|retries|tries|times)\b|\bfailed \d+ times\b"
     r"|\b(?:attempt|try|retry) #?(?:1(?:/| of )1|2(?:/| of )2|3(?:/| of )3|4(?:/| of )4|5(?:/| of )5|6(?:/| of )6|8(?:/| of )8|10(?:/| of )10)\b)",
+    r"\{(?:subprocess|bash|logging_mixin|pod_manager|pod_launcher|docker|ssh|spark_submit|kubernetes_pod)\.py:\d+\} INFO - ",
 )
 
 
@@ -84,7 +85,9 @@ class LineContext:
             return NEVER
         signs = self._signs_of(line)
         if not signature.any_level:
-            penalty += 24 * (_INFO in signs) + 10 * (_WARN in signs and _INFO not in signs)
+            # Airflow passes on at INFO whatever the program of the task prints.
+            told_low = _INFO in signs and _CARRIED not in signs
+            penalty += 24 * told_low + 10 * (_WARN in signs and _INFO not in signs)
         return penalty + 6 * (_RETRY in signs)
 
     def position_bonus(self, first: int, last: int) -> float:
@@ -163,6 +166,14 @@ class LineContext:
         deeper = len(text) - len(text.lstrip()) > len(heading) - len(heading.lstrip())
         short = len(heading) < _LONGEST_HEADING and not text.lstrip().startswith(("at ", "File ", "..."))
         return (line + 1,) if deeper and short and text.strip() else ()
+
+    def text(self, line: int) -> str:
+        """Return a line."""
+        return self._lines[line]
+
+    def loudest(self) -> int:
+        """Return how much the line of the last part that looks most like a failure does so."""
+        return max((severity(line) for line in self._lines[max(0, self.total - 400) :]), default=0)
 
     def has_severe(self) -> bool:
         """Say whether any line of the last part reports a failure outright."""

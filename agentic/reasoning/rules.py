@@ -8,6 +8,7 @@ causes its category lies, and where its line stands; findings that another one e
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from agentic.contracts import ReasoningModule
@@ -17,10 +18,11 @@ from agentic.reasoning.exits import ExitMeaning, meaning
 from agentic.reasoning.frames import unframed
 from agentic.reasoning.health import healthy
 from agentic.reasoning.matching import Found, Haystack, Matcher
+from agentic.reasoning.prudence import Judged, prudent
 from agentic.reasoning.reading import check_examples, load
 from agentic.reasoning.scouting import Scout
 from agentic.reasoning.signatures import BUILT_IN, compile_pattern
-from agentic.reasoning.verdict import by_run, diagnosis
+from agentic.reasoning.verdict import by_run, judged
 from agentic.reasoning.weighing import ENOUGH, weigh
 from agentic.types import Category, Decision, Diagnosis, Event, EventStatus, Situation
 
@@ -35,7 +37,7 @@ class Rules(ReasoningModule):
     def __init__(self, extra_folders: Sequence[Path] = ()) -> None:
         signatures = load(BUILT_IN)
         for folder in extra_folders:
-            own = load(Path(folder))
+            own = [replace(signature, own=True) for signature in load(Path(folder))]
             for signature in own:
                 check_examples(signature)
             # The operator's own knowledge replaces what is shipped under the same name.
@@ -55,34 +57,37 @@ class Rules(ReasoningModule):
         return Scout(self._matcher)
 
     def decide(self, situation: Situation) -> Decision | None:
-        """Return the cause that the log proves, or None when it proves none."""
+        """Return the cause that the log proves and what it calls for, or None when it proves none."""
         digest = situation.digest
-        diagnosis = self.diagnose(situation.event, digest.lines or situation.event.log, digest.numbers)
-        return Decision(diagnosis=diagnosis) if diagnosis else None
+        found = self._judge(situation.event, digest.lines or situation.event.log, digest.numbers)
+        return prudent(found, situation.job) if found else None
 
     def diagnose(self, event: Event, lines: Sequence[str], numbers: Sequence[int] = ()) -> Diagnosis | None:
         """Return the cause that an event and its cleaned log prove, or None.
 
         Of a log that was too long to keep, `numbers` has the number in the log as received of each kept line.
         """
-        found = self._diagnose(event, lines, numbers)
+        found = self._judge(event, lines, numbers)
+        return found.diagnosis if found else None
+
+    def _judge(self, event: Event, lines: Sequence[str], numbers: Sequence[int]) -> Judged | None:
+        found = self._found(event, unframed(lines), numbers)
         if found is None or not numbers:
             return found
-        return found.model_copy(update={"evidence": tuple(dict.fromkeys(numbers[line] for line in found.evidence))})
+        received = tuple(dict.fromkeys(numbers[line] for line in found.diagnosis.evidence))
+        return replace(found, diagnosis=found.diagnosis.model_copy(update={"evidence": received}))
 
-    def _diagnose(self, event: Event, lines: Sequence[str], numbers: Sequence[int]) -> Diagnosis | None:
-        lines = unframed(lines)
+    def _found(self, event: Event, lines: Sequence[str], numbers: Sequence[int]) -> Judged | None:
         haystack = Haystack(lines)
         found = [entry for entry in self._matcher.find(haystack) if self._applies(entry, event, haystack)]
         context = LineContext(lines, found)
         exit_says = meaning(event.exit_code, event.command)
         candidates = weigh(found, context, event, exit_says)
         well = healthy(found, context, event, candidates, exit_says)
-        if well is not None:
-            return well
-        if candidates:
-            return diagnosis(candidates, exit_says, context, haystack, numbers)
-        return _from_run(event, exit_says, context)
+        if well is None and candidates:
+            return judged(candidates, exit_says, context, haystack, numbers)
+        alone = well or _from_run(event, exit_says, context)
+        return Judged(alone, alone.confidence) if alone else None
 
     def _applies(self, entry: Found, event: Event, haystack: Haystack) -> bool:
         signature = entry.signature

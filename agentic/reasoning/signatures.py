@@ -69,6 +69,8 @@ class Signature:
     """Name of the table that this is a row of."""
     code: str = ""
     """In lower case, the one of the codes that the patterns find, for a row of a table."""
+    own: bool = False
+    """Whether the operator wrote it, who knows the logs it is for."""
 
 
 def options() -> re2.Options:

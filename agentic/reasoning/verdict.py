@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agentic.reasoning.causes import particulars_for, render
+from agentic.reasoning.certainty import certainty, comes_close, proof
 from agentic.reasoning.context import LineContext
 from agentic.reasoning.exits import ExitMeaning
 from agentic.reasoning.matching import Haystack, Hit
-from agentic.reasoning.signatures import Role, Signature
+from agentic.reasoning.prudence import Judged
+from agentic.reasoning.signatures import Signature
 from agentic.reasoning.weighing import Candidate
 from agentic.types import Category, Diagnosis
 
@@ -16,39 +18,36 @@ _ABOUT_AS_SURE = 12
 _MOST_EVIDENCE = 8
 
 
-def diagnosis(
+def judged(
     candidates: Sequence[Candidate],
     exit_says: ExitMeaning | None,
     context: LineContext,
     haystack: Haystack,
     numbers: Sequence[int],
-) -> Diagnosis:
+) -> Judged:
+    """Return the likeliest cause as a diagnosis, with what speaks against it."""
     best = candidates[0]
     category = best.signature.category
     best = _most_telling(best, candidates[1:], haystack)
     allies = [c for c in candidates if c.signature.category is category and c is not best]
     rivals = [c for c in candidates[1:] if c.signature.category is not category]
-    confidence = best.confidence
-    if best.signature.role is not Role.CAUSE:
-        confidence = min(confidence, 80)
-    if allies or (exit_says is not None and exit_says.category is category):
-        confidence += 3
-    close = [rival for rival in rivals if best.score - rival.score < 8 and rival.signature.role is Role.CAUSE]
-    if close:
-        confidence -= 10
+    agreed = bool(allies) or (exit_says is not None and exit_says.category is category)
     ruled_out = [
         f"{rival.signature.category}: {_said(rival.signature, rival.hits[:1], haystack)} "
         f"(line {numbers[rival.first] if numbers else rival.first})"
         for rival in rivals[:3]
     ]
-    return Diagnosis(
+    close = [rival for rival in rivals if comes_close(candidates[0], rival)]
+    by_proof = proof(best, agreed=agreed, context=context)
+    found = Diagnosis(
         category=category,
         root_cause=_said(best.signature, best.hits, haystack),
-        confidence=max(1, min(99, confidence)),
+        confidence=certainty(by_proof, close),
         evidence=_evidence(best, allies, context),
         source=f"rule:{best.signature.name}",
         ruled_out=tuple(dict.fromkeys(ruled_out)),
     )
+    return Judged(found, by_proof, tuple(rival.signature.category for rival in close))
 
 
 def _most_telling(best: Candidate, others: Sequence[Candidate], haystack: Haystack) -> Candidate:

@@ -113,19 +113,21 @@ def _without_overcome(candidates: list[Candidate], context: LineContext) -> list
 
 
 def _without_outranked(candidates: list[Candidate]) -> list[Candidate]:
-    """Drop the candidates that another one explains."""
-    present = [c for c in candidates if c.signature.outranks]
-    kept = []
-    for candidate in candidates:
-        names = {candidate.signature.name, candidate.signature.table, candidate.signature.category.value}
-        # A doubtful finding explains nothing away.
-        if any(
-            other is not candidate
-            and names & other.signature.outranks
-            and other.confidence >= candidate.confidence - 15
-            for other in present
-        ):
-            continue
-        kept.append(candidate)
-    # Two signatures that outrank each other would leave nothing: then the score decides.
+    """Drop the candidates that another one explains; of two that explain each other the likelier stays."""
+    kept = [
+        candidate
+        for place, candidate in enumerate(candidates)
+        if not any(
+            _explains(other, candidate) and (above < place or not _explains(candidate, other))
+            for above, other in enumerate(candidates)
+            if other is not candidate
+        )
+    ]
+    # A ring of three that explain each other would leave nothing: then the score decides.
     return kept or candidates
+
+
+def _explains(cause: Candidate, other: Candidate) -> bool:
+    """Say whether one finding explains another away; a doubtful one explains nothing."""
+    names = {other.signature.name, other.signature.table, other.signature.category.value}
+    return bool(names & cause.signature.outranks) and cause.confidence >= other.confidence - 15
