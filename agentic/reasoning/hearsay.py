@@ -41,26 +41,27 @@ _STEERING = (
 )
 """A line that speaks to its reader: tells what to conclude or to do, plays a tool, or uses words of ours."""
 
-_FENCE = re.compile(r"^\s*(#|--|//|;|\*|>|\||rem\b|%|')")
+_FENCE = re.compile(r"^\s*/?(#|--|/|;|\*|>|\||rem\b|%|')")
+_GOES_ON = (":", ",", "-", "(", "[", "{", "\\")
 _LONGEST_SPEECH = 12
 
 _KINDS: tuple[tuple[str, int, str], ...] = (
     (
         "command",
-        45,
+        55,
         r"^\s*(?:\++|\$|#|>>>|PS [A-Z]:\\\S*>|[\w.-]+@[\w.-]+:\S*[$#]) \S|^[A-Z]:\\\S*> ?\S|\becho [\"']"
         r"|^\[command\]|^##\[group\]|(?i:\b(?:running|executing|invoking|launching) (?:the )?(?:bash |shell )?(?:command|cmd|script)\b)",
     ),
-    ("comment", 30, r"^\s*(?://|--|/\*|;|<!--|(?i:rem\b)|::) +[a-z]"),
-    ("passed", 45, r"^\s*(?:ok \d+|ok\b|PASS\b|PASSED|✓|✔|\[ +OK +\])|\bPASSED\b|\.\.\. ok$"),
+    ("comment", 45, r"^\s*(?://|--|/\*|;|<!--|(?i:rem\b)|::) +[a-z]"),
+    ("passed", 50, r"^\s*(?:ok \d+|ok\b|PASS\b|PASSED|✓|✔|\[ +OK +\])|\bPASSED\b|\.\.\. ok$"),
     ("foreign", 40, r"\bsshd(?:\(pam_unix\))?\[\d+\]|\bpam_unix\(|\bnamed\[\d+\]|\bpostfix/\w+\[\d+\]"),
     (
         "help",
-        35,
+        50,
         r"^\s*(?i:usage|synopsis|examples?|see also|tip|documentation|docs|possible (?:causes?|reasons?|solutions?)|common (?:causes?|reasons?)|troubleshooting)\b ?(?:\(\w+\))?:"
         r"|^\s+-{1,2}[a-zA-Z][\w-]*(?:[ ,=]\S+)*\s{2,}\S|(?i:\bif you (?:see|get|encounter|receive)\b|\b(?:possible|common|likely|typical) (?:causes?|reasons?) (?:are|is|include))",
     ),
-    ("quoted", 40, r"^\s*\d* ?\|  |^\s*LINE \d+: |^\s*(?:\S+ )?(?:STATEMENT|\[SQL|\[parameters):|query was: "),
+    ("quoted", 50, r"^\s*\d* ?\|  |^\s*LINE \d+: |^\s*(?:\S+ )?(?:STATEMENT|\[SQL|\[parameters):|query was: "),
     (
         "setting",
         25,
@@ -103,11 +104,14 @@ class Hearsay:
         """Say whether a line tells its reader what to think, or goes on with what such a line began."""
         if _STEERS.search(self._text(line)):
             return True
+        above = self._text(line - 1) if line else ""
+        if above.rstrip().endswith(_GOES_ON) and _STEERS.search(above):
+            return True
         fence = _FENCE.match(self._text(line))
         if fence is None:
             return False
-        for above in range(line - 1, max(-1, line - _LONGEST_SPEECH), -1):
-            text = self._text(above)
+        for number in range(line - 1, max(-1, line - _LONGEST_SPEECH), -1):
+            text = self._text(number)
             other = _FENCE.match(text)
             if other is None or other[1] != fence[1]:
                 return False
