@@ -54,6 +54,7 @@ _TIDYING = re2.compile(
     r"|releas|unlock|removed?|deleted?|stopp|trap)"
 )
 """Work that is done after a failure all the same."""
+_LOUD = re2.compile(r"(?im)^.*(?:fatal|crit|emerg|panic|severe|caused by|err|exception|fail|fault|fehler|ошибка|错误|エラー).*$")
 _SEVERE = 40
 _TALK = 40
 """From this on, what is taken off a line means that it talks about something else than what happened."""
@@ -173,7 +174,9 @@ class LineContext:
 
     def loudest(self) -> int:
         """Return how much the line of the last part that looks most like a failure does so."""
-        return max((severity(line) for line in self._lines[max(0, self.total - 400) :]), default=0)
+        text = "\n".join(self._lines[max(0, self.total - 400) :])
+        # Only a line with one of these words can be loud; most lines have none.
+        return max((severity(match[0]) for match in _LOUD.finditer(text)), default=0)
 
     def has_severe(self) -> bool:
         """Say whether any line of the last part reports a failure outright."""
