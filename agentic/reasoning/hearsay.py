@@ -61,6 +61,17 @@ _KINDS: tuple[tuple[str, int, str], ...] = (
         r"^\s*(?i:usage|synopsis|examples?|see also|tip|documentation|docs|possible (?:causes?|reasons?|solutions?)|common (?:causes?|reasons?)|troubleshooting)\b ?(?:\(\w+\))?:"
         r"|^\s+-{1,2}[a-zA-Z][\w-]*(?:[ ,=]\S+)*\s{2,}\S|(?i:\bif you (?:see|get|encounter|receive)\b|\b(?:possible|common|likely|typical) (?:causes?|reasons?) (?:are|is|include))",
     ),
+    (
+        "none",
+        45,
+        r"(?i:\b(?:0|no|zero|without(?: any)?) (?:\w+ )?(?:errors?|failures?|failed|failing|warnings?|invalid|missing|bad|rejected"
+        r"|duplicates?|problems?|issues?|conflicts?|corrupt\w*)\b)",
+    ),
+    (
+        "tidied",
+        45,
+        r"(?i:^\W*(?:\w+ )?(?:deleted|removed|purged|pruned|cleaned(?: up)?|evicted) |\b(?:removed|deleted|dropped)(?:[:=] ?| )\d+\b)",
+    ),
     ("quoted", 50, r"^\s*\d* ?\|  |^\s*LINE \d+: |^\s*(?:\S+ )?(?:STATEMENT|\[SQL|\[parameters):|query was: "),
     (
         "setting",
