@@ -12,7 +12,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 from redis import exceptions as errors
 
-from store.calls import Calls, is_passing, pause
+from store.calls import Calls, Scripts, is_passing, pause
 from store.connect import connect, disconnect
 from store.durability import Confirmer
 from store.errors import BadCursor, StoreMisconfigured, StoreUnavailable
@@ -60,7 +60,10 @@ class StoreBase:
         self.limits = limits or Limits()
         self._client = connect(url)
         self._blocking = connect(url, socket_timeout=BLOCK_SECONDS + 5)
-        self._calls = Calls(self._client, self.keys)
+        scripts = Scripts(self.keys)
+        self._calls = Calls(self._client, scripts)
+        self._claiming = Calls(self._client, scripts)
+        """A way of its own for claims: they need not wait for the answers to what was sent before them."""
         self._confirmer = Confirmer(self._client)
         self.server: dict[str, Any] = {}
 
@@ -79,6 +82,7 @@ class StoreBase:
     async def close(self) -> None:
         """Drop the connections."""
         await self._calls.close()
+        await self._claiming.close()
         await disconnect(self._blocking)
         await disconnect(self._client)
 
