@@ -54,10 +54,10 @@ _TIDYING = re2.compile(
     r"|releas|unlock|removed?|deleted?|stopp|trap)"
 )
 """Work that is done after a failure all the same."""
-_LOUD = re2.compile(r"(?im)^.*(?:fatal|crit|emerg|panic|severe|caused by|err|exception|fail|fault|fehler|ошибка|错误|エラー).*$")
+_LOUD = re2.compile(
+    r"(?im)^.*(?:fatal|crit|emerg|panic|severe|caused by|err|exception|fail|fault|fehler|ошибка|错误|エラー).*$"
+)
 _SEVERE = 40
-_TALK = 40
-"""From this on, what is taken off a line means that it talks about something else than what happened."""
 
 
 def tail_start(total: int) -> int:
@@ -102,7 +102,7 @@ class LineContext:
 
     def credible(self, line: int) -> bool:
         """Say whether a line reports something of this run, rather than talks about it."""
-        return self._hearsay.taken_off(line) < _TALK
+        return not self._hearsay.is_talk(line)
 
     def overcame(self, line: int) -> bool:
         """Say whether the run got over a passing fault on this line: it tried again, and got on with its work."""

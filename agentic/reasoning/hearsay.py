@@ -80,6 +80,7 @@ _KINDS: tuple[tuple[str, int, str], ...] = (
     ),
 )
 """Kinds of lines, what each takes off a finding, and how they look."""
+_TALK = frozenset({"command", "comment", "help", "quoted"})
 
 
 def _compile() -> re2.Set:
@@ -106,10 +107,16 @@ class Hearsay:
         text = self._text(line)
         if self.speaks_to_the_reader(line):
             return NEVER
-        off = sum(_KINDS[kind][1] for kind in _SET.Match(text) or ())
+        kinds: Sequence[int] = _SET.Match(text) or ()
+        off = sum(_KINDS[kind][1] for kind in kinds)
         if line and _SOURCE_ABOVE.match(self._text(line - 1)) and text[:1].isspace():
             off += 60
         return off
+
+    def is_talk(self, line: int) -> bool:
+        """Say whether a line only talks: to its reader, of what could be, or of what is about to be run."""
+        kinds = (_KINDS[kind][0] for kind in _SET.Match(self._text(line)) or ())
+        return any(kind in _TALK for kind in kinds) or self.speaks_to_the_reader(line)
 
     def speaks_to_the_reader(self, line: int) -> bool:
         """Say whether a line tells its reader what to think, or goes on with what such a line began."""

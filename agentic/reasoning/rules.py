@@ -83,8 +83,9 @@ class Rules(ReasoningModule):
         context = LineContext(lines, found)
         exit_says = meaning(event.exit_code, event.command)
         candidates = weigh(found, context, event, exit_says)
-        well = healthy(found, context, event, candidates, exit_says)
-        if well is None and candidates:
+        standing = [candidate for candidate in candidates if not candidate.overcome]
+        well = healthy(found, context, event, standing, exit_says)
+        if well is None and standing:
             return judged(candidates, exit_says, context, haystack, numbers)
         alone = well or _from_run(event, exit_says, context)
         return Judged(alone, alone.confidence) if alone else None

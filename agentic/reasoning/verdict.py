@@ -28,16 +28,16 @@ def judged(
     """Return the likeliest cause as a diagnosis, with what speaks against it."""
     best = candidates[0]
     category = best.signature.category
-    best = _most_telling(best, candidates[1:], haystack)
-    allies = [c for c in candidates if c.signature.category is category and c is not best]
+    best = _most_telling(best, [c for c in candidates[1:] if not c.overcome], haystack)
+    allies = [c for c in candidates if c.signature.category is category and c is not best and not c.overcome]
     rivals = [c for c in candidates[1:] if c.signature.category is not category]
     agreed = bool(allies) or (exit_says is not None and exit_says.category is category)
     ruled_out = [
         f"{rival.signature.category}: {_said(rival.signature, rival.hits[:1], haystack)} "
-        f"(line {numbers[rival.first] if numbers else rival.first})"
+        f"(line {numbers[rival.first] if numbers else rival.first}{', overcome' if rival.overcome else ''})"
         for rival in rivals[:3]
     ]
-    close = [rival for rival in rivals if comes_close(candidates[0], rival)]
+    close = [rival for rival in rivals if not rival.overcome and comes_close(candidates[0], rival)]
     by_proof = proof(best, agreed=agreed, context=context)
     found = Diagnosis(
         category=category,

@@ -63,11 +63,11 @@ class Candidate:
     confidence: int
     score: float
     first: int = 0
+    overcome: bool = False
+    """Whether the run got over it: it cannot be the cause, and is only told as ruled out."""
 
 
-def weigh(
-    found: Sequence[Found], context: LineContext, event: Event, exit_says: ExitMeaning | None
-) -> list[Candidate]:
+def weigh(found: Sequence[Found], context: LineContext, event: Event, exit_says: ExitMeaning | None) -> list[Candidate]:
     """Return what can be the cause, the likeliest first."""
     candidates = [
         candidate
@@ -75,8 +75,8 @@ def weigh(
         if entry.signature.role in _ROLE_SCORE
         and (candidate := _weighed(entry, context, event, exit_says)).confidence >= ENOUGH
     ]
-    candidates = _without_overcome(candidates, context)
-    candidates.sort(key=lambda c: (-c.score, c.first))
+    _judge_survived(candidates, context)
+    candidates.sort(key=lambda c: (c.overcome, -c.score, c.first))
     return _without_outranked(candidates)
 
 
@@ -97,19 +97,16 @@ def _weighed(entry: Found, context: LineContext, event: Event, exit_says: ExitMe
     return Candidate(signature, hits, confidence, score, hits[0].line)
 
 
-def _without_overcome(candidates: list[Candidate], context: LineContext) -> list[Candidate]:
-    """Drop the passing faults that the run got over, and play down those after which it got on with its work."""
+def _judge_survived(candidates: Sequence[Candidate], context: LineContext) -> None:
+    """Mark the passing faults that the run got over, and play down those after which it got on with its work."""
     ends = max((c.hits[-1].line for c in candidates if c.signature.role is not Role.SYMPTOM), default=0)
-    kept = []
     for candidate in candidates:
         last = candidate.hits[-1].line
-        if candidate.signature.category in _SURVIVED:
-            if not candidate.signature.any_level and context.overcame(last):
-                continue
-            if context.went_on(last, ends):
-                candidate.score -= 45
-        kept.append(candidate)
-    return kept
+        if candidate.signature.category not in _SURVIVED:
+            continue
+        candidate.overcome = not candidate.signature.any_level and context.overcame(last)
+        if context.went_on(last, ends):
+            candidate.score -= 45
 
 
 def _without_outranked(candidates: list[Candidate]) -> list[Candidate]:
@@ -130,4 +127,5 @@ def _without_outranked(candidates: list[Candidate]) -> list[Candidate]:
 def _explains(cause: Candidate, other: Candidate) -> bool:
     """Say whether one finding explains another away; a doubtful one explains nothing."""
     names = {other.signature.name, other.signature.table, other.signature.category.value}
-    return bool(names & cause.signature.outranks) and cause.confidence >= other.confidence - 15
+    able = not cause.overcome and cause.confidence >= other.confidence - 15
+    return able and bool(names & cause.signature.outranks)

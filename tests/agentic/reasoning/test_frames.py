@@ -45,8 +45,9 @@ def test_one_time_among_many_lines_is_no_frame() -> None:
 def test_a_fault_in_a_frame_is_found_on_its_line_whatever_level_the_carrier_gives_it(
     diagnose: Diagnose, frame: str
 ) -> None:
-    log = "\n".join(frame + line for line in ("loading", "cat: /in/a.csv: No such file or directory", "done: 1"))
-    diagnosis = diagnose(log, exit_code=1)
+    said = ("loading", "cat: /in/a.csv: No such file or directory", "done: 1")
+    diagnosis = diagnose("\n".join(frame + line for line in said), exit_code=1)
+    bare = diagnose("\n".join(said), exit_code=1)
     assert diagnosis is not None and diagnosis.category is Category.MISSING_FILE_OR_DATA
-    assert diagnosis.confidence >= 75 and diagnosis.evidence[0] == 1
+    assert bare is not None and diagnosis.confidence == bare.confidence and diagnosis.evidence[0] == 1
     assert "/in/a.csv" in diagnosis.root_cause
