@@ -4,36 +4,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import re2
 
 from agentic.digest.severity import severity
+from agentic.reasoning.hearsay import NEVER, Hearsay
 from agentic.reasoning.matching import Found
 from agentic.reasoning.signatures import Role, Signature, options
 
 _LOOKED_AT = 400
 _LONGEST_HEADING = 100
 
-_INFO, _WARN, _COMMAND, _PASSED, _FOREIGN, _STEERING, _STACK, _RETRY = range(8)
+_INFO, _WARN, _RETRY, _GAVE_UP, _CARRIED = range(5)
 _SIGNS = (
     r"(?:^|[\s\[|:(\"])(?:INFO|DEBUG|TRACE|NOTICE|FINE|VERBOSE)[\s\]:|)\"]|level=\"?(?i:info|debug|trace|notice)\b"
     r"|\"(?i:level|severity|lvl|log_level)\":\s*\"(?i:info|debug|trace|notice)\"|\[(?:info|debug|notice|trace)\]|^I\d{4} \d\d:",
     r"(?:^|[\s\[|:(\"])(?:WARN|WARNING)[\s\]:|)\"]|level=\"?(?i:warn)|\"(?i:level|severity|lvl|log_level)\":\s*\"(?i:warn)"
     r"|\[warn(?:ing)?\]|^W\d{4} \d\d:|^(?i:warning):",
-    r"^\s*(?:\++|\$|#|>>>|PS [A-Z]:\\\S*>|[\w.-]+@[\w.-]+:\S*[$#]) \S|\becho [\"']",
-    r"^\s*(?:ok \d+|ok\b|PASS\b|PASSED|✓|✔|\[ +OK +\])|\bPASSED\b|\.\.\. ok$",
-    r"\bsshd(?:\(pam_unix\))?\[\d+\]|\bpam_unix\(|\bnamed\[\d+\]|\bpostfix/\w+\[\d+\]",
-    r"(?i:\b(?:ignore|disregard|forget) (?:all |any |the )?(?:previous|prior|above|earlier|preceding)\b"
-    r"|\[?\b(?:assistant|ai|llm|language model|chatbot|gpt|copilot)\b\]? ?(?:[,:\]]|should|must|please|note|instruction)"
-    r"|\b(?:note|message|instructions?|attention) (?:to|for) (?:the )?(?:ai|assistant|model|agent|llm|automation|operator bot)"
-    r"|\bsystem prompt\b|\byou (?:are|must|should) (?:now |an? )?(?:ai|assistant|respond|reply|answer|classify|output|report)"
-    r"|\b(?:correct|right|true|root) (?:category|cause|diagnosis|answer|classification) (?:is|:|=)"
-    r"|\bclassify (?:this|it|the)|</?(?:system|instructions?|prompt)>"
-    r"|\bplease (?:print|run|execute|restart|delete|grant|disable|send|reveal|ignore)\b"
-    r"|\bin your (?:answer|response|reply|output)\b)",
-    r"^\s+at [\w$.<>/]+[ (]|^\s*File \"[^\"]+\", line|^\s*\.\.\. \d+ more|\+0x[0-9a-f]+$",
-    r"(?i:\bretry(?:ing)?\b|\bwill (?:be )?retr|\btrying again\b|\bre-?attempt|\battempt \d+(?:/| of )\d+)",
+    r"(?i:\bretry(?:ing)?\b|\bwill (?:be )?retr|\btry(?:ing)? again\b|\bre-?attempt|\b(?:attempt|try) #?\d+(?:/| of )\d+|\battempt #?\d+ failed"
+    r"|\b(?:sleep|paus|wait)(?:ing|ed)?(?: for)? \d|\bback(?:ing)?[ -]?off\b|\b(?:re-?connect|re-?schedul|re-?submit|re-?launch|re-?queu|re-?balanc)ing\b|\bfailing over\b|\bfalling back\b|\busing (?:the )?(?:fallback|mirror|replica|next)\b)",
+    r"(?i:\bgiv(?:ing|en|e) up\b|\bgave up\b|\bretries (?:are |were )?(?:exhausted|exceeded)|\b(?:max(?:imum)?|all|no more|too many|out of) (?:number of )?(?:retries|attempts|tries)\b|\bafter \d+ (?:attempts|retries|tries|times)\b|\bfailed \d+ times\b"
+    r"|\b(?:attempt|try|retry) #?(?:1(?:/| of )1|2(?:/| of )2|3(?:/| of )3|4(?:/| of )4|5(?:/| of )5|6(?:/| of )6|8(?:/| of )8|10(?:/| of )10)\b)",
+    r"\{(?:subprocess|bash|logging_mixin|pod_manager|pod_launcher|docker|ssh|spark_submit|kubernetes_pod)\.py:\d+\} INFO - ",
 )
 
 
@@ -51,6 +44,22 @@ _STOPPED = re2.compile(
 )
 
 
+_DONE = re2.compile(
+    r"(?i)\b(?:ok|done|completed?|finished|succe(?:ss|eded|ssful|ssfully)|fetched|loaded|written|saved|uploaded|processed"
+    r"|committed|created|passed|0 (?:errors?|failures?|failed)|100 ?%|HTTP/?[\d.]* 20[0-6])(?:$|[\W_])"
+)
+"""Work that was done, in words too weak to tell by themselves how a run ended."""
+_TIDYING = re2.compile(
+    r"(?i)\b(?:clean(?:ing|ed|up)?|tidy|tear(?:ing)? ?down|rolled? ?back|rollback|disconnect|clos(?:ed|ing)|shut(?:ting)? ?down|notif|mail|alert|report|artifact"
+    r"|releas|unlock|removed?|deleted?|stopp|trap)"
+)
+"""Work that is done after a failure all the same."""
+_LOUD = re2.compile(
+    r"(?im)^.*(?:fatal|crit|emerg|panic|severe|caused by|err|exception|fail|fault|fehler|ошибка|错误|エラー).*$"
+)
+_SEVERE = 40
+
+
 def tail_start(total: int) -> int:
     """Return the line with which the end of a log begins, where the verdict of a run usually stands."""
     return max(0, total - max(25, total // 10))
@@ -63,20 +72,23 @@ class LineContext:
         self._lines = lines
         self.total = len(lines)
         self._signs: dict[int, frozenset[int]] = {}
+        self._hearsay = Hearsay(lines)
         self._benign = {h.line for e in found if e.signature.role is Role.BENIGN for h in e.hits}
-        self._recovered = [h.line for e in found if e.signature.role is Role.RECOVERED for h in e.hits]
+        recovered = (h.line for e in found if e.signature.role is Role.RECOVERED for h in e.hits)
+        self._recovered = [line for line in recovered if self.credible(line)]
 
     def penalty(self, line: int, signature: Signature) -> int:
         """Return by how much a finding on this line says less than its signature promises."""
         if line in self._benign:
             return 100
+        penalty = self._hearsay.taken_off(line)
+        if penalty >= NEVER:
+            return NEVER
         signs = self._signs_of(line)
-        if _STEERING in signs:
-            return 100
-        penalty = 0
         if not signature.any_level:
-            penalty += 24 * (_INFO in signs) + 10 * (_WARN in signs and _INFO not in signs)
-        penalty += 45 * (_COMMAND in signs) + 45 * (_PASSED in signs) + 40 * (_FOREIGN in signs)
+            # Airflow passes on at INFO whatever the program of the task prints.
+            told_low = _INFO in signs and _CARRIED not in signs
+            penalty += 24 * told_low + 10 * (_WARN in signs and _INFO not in signs)
         return penalty + 6 * (_RETRY in signs)
 
     def position_bonus(self, first: int, last: int) -> float:
@@ -87,6 +99,42 @@ class LineContext:
     def recovered_after(self, line: int) -> bool:
         """Say whether a later line reports that a passing fault was overcome."""
         return any(line <= recovered for recovered in self._recovered)
+
+    def credible(self, line: int) -> bool:
+        """Say whether a line reports something of this run, rather than talks about it."""
+        return not self._hearsay.is_talk(line)
+
+    def overcame(self, line: int) -> bool:
+        """Say whether the run got over a passing fault on this line: it tried again, and got on with its work."""
+        if self.recovered_after(line):
+            return True
+        if not self.retried_near(line) or self._gave_up_near(line):
+            return False
+        return self.went_on(line, self.total)
+
+    def went_on(self, line: int, end: int) -> bool:
+        """Say whether the run got work done after a line and before another, at which it ended."""
+        return any(self._is_work(number) for number in range(line + 1, min(end, self.total)))
+
+    def _is_work(self, line: int) -> bool:
+        text = self._lines[line][:_LOOKED_AT]
+        return bool(_DONE.search(text)) and severity(text) == 0 and not _TIDYING.search(text) and self.credible(line)
+
+    def retried_near(self, line: int) -> bool:
+        """Say whether the run tried again right after a line."""
+        return any(_RETRY in self._signs_of(near) for near in range(line - 1, line + 4))
+
+    def _gave_up_near(self, line: int) -> bool:
+        return any(_GAVE_UP in self._signs_of(near) for near in range(line - 1, line + 4))
+
+    def quiet_end(self) -> list[int]:
+        """Return the last line when it reports work that was done, in whichever words, and no line a lasting fault."""
+        last = self.last_lines(1)
+        if not last or not _DONE.search(self._lines[last[0]][:_LOOKED_AT]):
+            return []
+        start = max(0, self.total - 400)
+        severe = [n for n in range(start, self.total) if severity(self._lines[n]) >= _SEVERE]
+        return list(last) if all(self.retried_near(n) or self.recovered_after(n) for n in severe) else []
 
     def stopped_near(self, line: int) -> bool:
         """Say whether a step of the run really stopped at a fault, rather than only mentioning it."""
@@ -107,6 +155,10 @@ class LineContext:
         # The strongest first, then the last one: what ended the run often speaks softly.
         return tuple(dict.fromkeys([ranked[0], significant[-1][1], *ranked[1:]]))[:count]
 
+    def plainest(self, numbers: Iterable[int]) -> int:
+        """Return the one of some lines that looks most like a failure; of equals the last."""
+        return max(numbers, key=lambda number: (severity(self._lines[number]), number))
+
     def continued(self, line: int) -> tuple[int, ...]:
         """Return the line that goes on where this one is only a heading, as in `Database Error` and its text."""
         if line + 1 >= self.total:
@@ -115,6 +167,16 @@ class LineContext:
         deeper = len(text) - len(text.lstrip()) > len(heading) - len(heading.lstrip())
         short = len(heading) < _LONGEST_HEADING and not text.lstrip().startswith(("at ", "File ", "..."))
         return (line + 1,) if deeper and short and text.strip() else ()
+
+    def text(self, line: int) -> str:
+        """Return a line."""
+        return self._lines[line]
+
+    def loudest(self) -> int:
+        """Return how much the line of the last part that looks most like a failure does so."""
+        text = "\n".join(self._lines[max(0, self.total - 400) :])
+        # Only a line with one of these words can be loud; most lines have none.
+        return max((severity(match[0]) for match in _LOUD.finditer(text)), default=0)
 
     def has_severe(self) -> bool:
         """Say whether any line of the last part reports a failure outright."""

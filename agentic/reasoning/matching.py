@@ -10,15 +10,18 @@ import bisect
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, chain
+from itertools import accumulate, chain, islice
 from typing import Any
 
 import re2
 
+from agentic.reasoning.hearsay import only_a_number, without_hints
 from agentic.reasoning.signatures import Signature, options, particular
 
 _MOST_HITS = 2_000
 _KEPT_FIRST, _KEPT_LAST = 24, 8
+_MOST_PATTERN_BYTES = 100_000
+"""In one filter: RE2 refuses to make one that is much larger."""
 
 
 @dataclass(slots=True)
@@ -65,6 +68,7 @@ class Haystack:
             text = text.replace('\\"', '"').replace("\\'", "'")
         if not text.isascii():
             text = text.translate(_QUOTES)
+        text = without_hints(text)
         self.raw = text.encode("utf-8", "replace")
         self._starts: list[int] | None = None
 
@@ -101,42 +105,46 @@ class Matcher:
 
     def __init__(self, signatures: Sequence[Signature]) -> None:
         self.signatures = tuple(signatures)
-        self._filter = re2.Filter()
-        self._owners: list[_Owner] = []
+        self._filters: list[tuple[Any, list[_Owner]]] = []
+        room = 0
         for owner, patterns in _owners(self.signatures):
-            for pattern in chain.from_iterable(map(alternatives, patterns)):
-                self._filter.Add(b"(?im)" + pattern.encode(), options())
-                self._owners.append(owner)
-        self._filter.Compile()
+            for pattern in chain.from_iterable(map(portions, patterns)):
+                if room < len(pattern):
+                    self._filters.append((re2.Filter(), []))
+                    room = _MOST_PATTERN_BYTES
+                room -= len(pattern)
+                words, owners = self._filters[-1]
+                words.Add(b"(?im)" + pattern.encode(), options())
+                owners.append(owner)
+        for words, _ in self._filters:
+            words.Compile()
 
     def find(self, haystack: Haystack, skip: Container[str] = ()) -> list[Found]:
         """Return the signatures that occur, each with its places; those named in `skip` need not be looked for."""
         found: dict[str, Found] = {}
-        for number in self._filter.Match(haystack.raw, potential=True) or ():
-            owner = self._owners[number]
-            if isinstance(owner, dict) or owner.name not in skip:
-                self._locate(number, haystack, found)
+        for words, owners in self._filters:
+            for number in words.Match(haystack.raw, potential=True) or ():
+                owner = owners[number]
+                if isinstance(owner, dict) or owner.name not in skip:
+                    _locate(words.re(number), owner, haystack, found)
         for entry in found.values():
             entry.settle()
         return list(found.values())
 
-    def _locate(self, number: int, haystack: Haystack, found: dict[str, Found]) -> None:
-        compiled, owner = self._filter.re(number), self._owners[number]
-        names = bool(compiled.groupindex)
-        seen = 0
-        for match in compiled.finditer(haystack.raw):
-            seen += 1
-            if seen > _MOST_HITS:
-                break
-            values = _values(match) if names else {}
-            signature = owner.get(values.get("code", "").lower()) if isinstance(owner, dict) else owner
-            if signature is None:
-                continue
-            start, end = match.span()
-            # A pattern may begin with white space that reaches back over line ends.
-            while start < end - 1 and haystack.raw[start] in b" \t\r\n":
-                start += 1
-            found.setdefault(signature.name, Found(signature)).add(Hit(haystack.line_of(start), values))
+
+def _locate(compiled: Any, owner: _Owner, haystack: Haystack, found: dict[str, Found]) -> None:
+    """Find the places where a pattern matches."""
+    names = bool(compiled.groupindex)
+    for match in islice(compiled.finditer(haystack.raw), _MOST_HITS):
+        values = _values(match) if names else {}
+        signature = owner.get(values.get("code", "").lower()) if isinstance(owner, dict) else owner
+        start, end = match.span()
+        if signature is None or only_a_number(haystack.raw, start, end):
+            continue
+        # A pattern may begin with white space that reaches back over line ends.
+        while start < end - 1 and haystack.raw[start] in b" \t\r\n":
+            start += 1
+        found.setdefault(signature.name, Found(signature)).add(Hit(haystack.line_of(start), values))
 
 
 def _values(match: Any) -> dict[str, str]:
@@ -144,8 +152,23 @@ def _values(match: Any) -> dict[str, str]:
     return {particular(k): v.decode("utf-8", "replace") for k, v in match.groupdict().items() if v}
 
 
+def portions(pattern: str) -> Iterator[str]:
+    """Cut a pattern with many alternatives into some with a few: they are tried less often than the whole one."""
+    portion = ""
+    for part in alternatives(pattern):
+        # One by one they would be tried even less, but take twice the memory.
+        if len(portion) + len(part) > _LONGEST_PORTION and portion:
+            yield portion
+            portion = ""
+        portion = f"{portion}|{part}" if portion else part
+    yield portion
+
+
+_LONGEST_PORTION = 160
+
+
 def alternatives(pattern: str) -> list[str]:
-    """Return the parts of `one|other|...`: each has fewer words that must occur, so it is tried less often."""
+    """Return the parts of `one|other|...`."""
     found, depth, start = [], 0, 0
     for token in _TOKEN.finditer(pattern):
         text = token[0]

@@ -81,8 +81,12 @@ def check_examples(signature: Signature) -> None:
 def _occurs(signature: Signature, compiled: Sequence[Any], text: str) -> bool:
     if not signature.code:
         return any(one.search(text.encode()) for one in compiled)
+    return _found(compiled, text, signature.code)
+
+
+def _found(compiled: Sequence[Any], text: str, code: str) -> bool:
     matches = (match for one in compiled for match in one.finditer(text.encode()))
-    return any((match.groupdict().get(b"code") or b"").decode().lower() == signature.code for match in matches)
+    return any((match.groupdict().get(b"code") or b"").decode().lower() == code.lower() for match in matches)
 
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -116,18 +120,26 @@ def _read_table(path: Path, node: yaml.Node) -> Iterator[Signature]:
     example = table.text("example")
     rows = [_Reader(path, row, _mapping(row, path.name), table.name) for row in table.sequence("rows")]
     codes = [row.codes_and_meanings() for row in rows]
-    every = "|".join(re.escape(code) for code in sorted({c for listed in codes for c in listed}, key=len, reverse=True))
-    patterns = tuple(pattern.replace(_ALL_CODES, f"(?:{every})") for pattern in table.patterns())
+    patterns = _with_codes(table.patterns(), [code for listed in codes for code in listed], example)
     groups = [table.groups(pattern, "patterns") for pattern in patterns]
     if any("code" not in names for names in groups):
         table.fail("patterns", "patterns: each pattern of a table needs the group `code`")
     for row, listed in zip(rows, codes, strict=True):
         row.allow({*_OF_A_ROW, "codes"})
         reader = _Reader(path, row.node, {k: v for k, v in shared.items() if k != "rows"} | dict(row.keys), table.name)
-        for code, means in listed.items():
+        for code, means in {code.lower(): (code, means) for code, means in listed.items()}.values():
+            # Spellings that differ only in case mean the same.
             reader.name = f"{table.name}_{re.sub(r'[^a-z0-9]+', '_', code.lower()).strip('_')}"
             matches = (example.replace("{code}", code),)
-            yield reader.signature(patterns, groups, matches=matches, code=code.lower(), means=means)
+            yield reader.signature(patterns, groups, matches=matches, table=table.name, code=code.lower(), means=means)
+
+
+def _with_codes(patterns: Sequence[str], codes: Sequence[str], example: str) -> tuple[str, ...]:
+    """Put into `{codes}` of a table's patterns the codes that none of its other patterns finds."""
+    general = [compile_pattern(pattern) for pattern in patterns if _ALL_CODES not in pattern]
+    named = [code for code in codes if not _found(general, example.replace("{code}", code), code)]
+    every = "|".join(re.escape(code) for code in sorted(set(named or codes), key=len, reverse=True))
+    return tuple(pattern.replace(_ALL_CODES, f"(?:{every})") for pattern in patterns)
 
 
 class _Reader:
@@ -162,6 +174,7 @@ class _Reader:
         groups: Sequence[frozenset[str]],
         *,
         matches: tuple[str, ...],
+        table: str = "",
         code: str = "",
         means: str = "",
     ) -> Signature:
@@ -186,6 +199,7 @@ class _Reader:
             matches=matches,
             not_matches=self.list("not_matches"),
             where=_at(self._file, self.node),
+            table=table,
             code=code,
         )
 

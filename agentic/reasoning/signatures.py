@@ -51,7 +51,7 @@ class Signature:
     patterns: tuple[str, ...]
     cause: str
     outranks: frozenset[str]
-    """Names or categories that yield to this one when both are found."""
+    """Names, tables or categories that yield to this one when both are found."""
     command: str | None
     """RE2 pattern that the job's name or command must match, or None for any job."""
     exit_codes: frozenset[int]
@@ -65,15 +65,19 @@ class Signature:
     matches: tuple[str, ...]
     not_matches: tuple[str, ...]
     where: str
+    table: str = ""
+    """Name of the table that this is a row of."""
     code: str = ""
     """In lower case, the one of the codes that the patterns find, for a row of a table."""
+    own: bool = False
+    """Whether the operator wrote it, who knows the logs it is for."""
 
 
 def options() -> re2.Options:
     """Return the options of every pattern here: quiet, with room for many alternatives."""
     chosen = re2.Options()
     chosen.log_errors = False
-    chosen.max_mem = 32 << 20
+    chosen.max_mem = 4 << 20
     return chosen
 
 

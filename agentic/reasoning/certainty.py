@@ -1,0 +1,56 @@
+"""How sure a diagnosis is: of those said at 90 and more nine in ten are to be right, of those at 80 to 89 four in five.
+
+What an author writes beside a signature is how sure they are of the logs they know. On logs that nobody had seen, what
+was written at 95 held nine times in ten, at 90 four times in five, and below 85 two times in three. One curve for all
+of them says so, and three things that can be seen in every log lower or raise it. Both were fitted, to steps as coarse
+as these, on 185 failures at a time when no signature had been written for any of them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+from agentic.digest.severity import severity
+from agentic.reasoning.context import LineContext
+from agentic.reasoning.signatures import Role
+from agentic.reasoning.weighing import Candidate
+
+_CURVE = ((0, 0), (50, 50), (62, 58), (76, 62), (85, 66), (88, 74), (90, 80), (92, 86), (94, 92), (95, 95), (99, 98))
+_CLOSE = 15
+_RIVALLED = 15
+_LOUDER_ELSEWHERE = 8
+_LOUDER = 16
+_AGREED = 4
+
+
+def proof(best: Candidate, *, agreed: bool, context: LineContext) -> int:
+    """Return how sure the category of the likeliest cause is by its own proof, from 1 to 99.
+
+    `agreed` says that another finding or the exit code says the same.
+    """
+    signature = best.signature
+    # The operator knows their own logs: what they write about them is taken as it is.
+    sure = best.confidence if signature.own else _held(best.confidence)
+    if not signature.own and context.loudest() - max(severity(context.text(hit.line)) for hit in best.hits) >= _LOUDER:
+        sure -= _LOUDER_ELSEWHERE
+    if agreed:
+        sure += _AGREED
+    return max(1, min(99, sure))
+
+
+def certainty(by_proof: int, close: Sequence[Candidate]) -> int:
+    """Return how sure it is with other causes close behind."""
+    return max(1, by_proof - _RIVALLED) if close else by_proof
+
+
+def comes_close(best: Candidate, rival: Candidate) -> bool:
+    """Say whether another cause could as well be the one."""
+    return rival.signature.role is not Role.SYMPTOM and best.score - rival.score < _CLOSE
+
+
+def _held(written: int) -> int:
+    """Return how often what was written as that sure turned out to be right."""
+    place = bisect_right(_CURVE, (written, 100))
+    (low, at_low), (high, at_high) = _CURVE[place - 1], _CURVE[min(place, len(_CURVE) - 1)]
+    return round(at_low + (at_high - at_low) * (written - low) / max(1, high - low))

@@ -1,0 +1,70 @@
+"""Tells a run that went well, or had nothing to do, from one that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agentic.reasoning.context import LineContext, tail_start
+from agentic.reasoning.exits import ExitMeaning
+from agentic.reasoning.matching import Found
+from agentic.reasoning.signatures import Role
+from agentic.reasoning.verdict import by_run
+from agentic.reasoning.weighing import PASSING, Candidate
+from agentic.types import Category, Diagnosis, Event, EventStatus
+
+_WORD_ALONE = 58
+"""How sure it is that a run went well which was reported as failed, without a code, and says that it went well."""
+
+
+def healthy(
+    found: Sequence[Found],
+    context: LineContext,
+    event: Event,
+    candidates: Sequence[Candidate],
+    exit_says: ExitMeaning | None,
+) -> Diagnosis | None:
+    """Return `not_a_failure` when the run says itself that it went well, or its code is none of a failure."""
+    if event.status in (EventStatus.TIMEOUT, EventStatus.KILLED, EventStatus.STUCK):
+        return None
+    strongest = max((c.confidence for c in candidates), default=0)
+    conventional = exit_says is not None and exit_says.category is Category.NOT_A_FAILURE
+    if conventional and exit_says is not None and strongest < 80:
+        lines = (*context.last_lines(2), *context.most_severe(1))
+        return by_run(exit_says.category, exit_says.cause, exit_says.confidence, lines, exit_says.name)
+    if event.exit_code not in (0, None):
+        return None
+    success = [entry for entry in found if entry.signature.role is Role.SUCCESS]
+    told = (hit.line for entry in success for hit in entry.hits if hit.line >= tail_start(context.total))
+    ends = [line for line in told if context.credible(line)]
+    if event.exit_code == 0 and not any(_lasting(candidate, context) for candidate in candidates):
+        ends += context.quiet_end()
+    if ends and not _contradicted(candidates, context, max(ends), event):
+        named = (e.signature for e in success if any(hit.line == max(ends) for hit in e.hits))
+        name = next((signature.name for signature in named), "run.ended_well")
+        sure = 90 if event.exit_code == 0 else _WORD_ALONE
+        lines = tuple(dict.fromkeys((max(ends), min(ends))))
+        return by_run(Category.NOT_A_FAILURE, "The run says itself that it ended well", sure, lines, name)
+    if event.exit_code == 0 and not candidates and context.total and not context.has_severe():
+        cause = "The run ended with exit code 0 and its log shows no fault"
+        return by_run(Category.NOT_A_FAILURE, cause, 72, context.last_lines(3), "run.healthy_log")
+    return None
+
+
+def _lasting(candidate: Candidate, context: LineContext) -> bool:
+    """Say whether a fault is a serious one that nothing tried to overcome."""
+    retried = candidate.signature.category in PASSING and context.retried_near(candidate.hits[-1].line)
+    return candidate.signature.role is Role.CAUSE and candidate.confidence >= 80 and not retried
+
+
+def _contradicted(candidates: Sequence[Candidate], context: LineContext, end: int, event: Event) -> bool:
+    """Say whether a fault stands against the success that the log ends with."""
+    for candidate in candidates:
+        if candidate.signature.role is not Role.CAUSE:
+            continue
+        last = candidate.hits[-1].line
+        retried = candidate.signature.category in PASSING and context.retried_near(last)
+        if last > end or (not retried and context.stopped_near(candidate.first)):
+            return True
+        if event.exit_code is None and candidate.confidence >= 85:
+            return True
+    return False

@@ -1,0 +1,190 @@
+"""What stands in a log and reports nothing: words to the reader, help, code, echoed commands, parts of addresses.
+
+A line of these kinds may name every fault there is. It proves none, or says less than a line of the program itself.
+"""
+
+# ruff: noqa: E501  a pattern is read whole
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import re2
+
+from agentic.reasoning.signatures import options
+from agentic.types import Category
+
+NEVER = 100
+"""What is taken off a finding on a line that may have been written to mislead."""
+_LOOKED_AT = 400
+
+_LABELS = "|".join(category.value for category in Category if "_" in category.value)
+_STEERING = (
+    r"(?i)\b(?:ignore|disregard|forget|override) (?:all |any |the |your |every )*(?:previous|prior|above|earlier|preceding|other|instructions?|errors? (?:above|below))\b"
+    r"|\[?\b(?:assistant|ai|llm|language model|chatbot|gpt|copilot|autoremedy)\b\]? ?(?:[,:\]]|should|must|please|note|instruction|diagnos|verdict|agents?\b|readers?\b)"
+    r"|\b(?:note|message|instructions?|attention|hint|memo|advice) (?:to|for) (?:the |any |every |all |our )?(?:ai|assistants?|models?|agents?|llms?|automation|operator bot|bots?|engineers?|operators?|person|one|next|triage|system|log (?:reader|analy[sz]er|parser)s?|analy[sz]ers?|readers?|remediation|diagnos\w+|who(?:m)?ever|any ?one|any ?body|classifiers?)\b"
+    r"|\b(?:who(?:m)?ever|any ?one|any ?body|if you(?: are|.re)?) (?:who )?(?:is )?(?:reads?|reading|parses?|parsing|analy[sz]es?|analy[sz]ing) (?:this|the|these)\b"
+    r"|\bsystem (?:prompt|instruction)s?\b|\b(?:new|updated) instructions?:|\byou (?:are|must|should|will|shall) (?:now |an? |not |only |always )*(?:ai|assistant|respond|reply|answer|classify|output|report|conclude|diagnose|call this|label|mark)\b"
+    r"|\b(?:correct|right|true|real|actual|final|root)[ _](?:category|cause|diagnosis|answer|classification|verdict|label) ?(?:is|:|=|was)"
+    r"|\b(?:category|diagnosis|verdict|classification|label|root[ _]cause)\b[\"']?\s*(?:is|:|=|should be|must be)\s*[\"'`]?(?:unknown|timeout|harmless|no failure|"
+    + _LABELS
+    + r")\b|[\"'](?:diagnosis|verdict|root_cause)[\"']: ?[\"']"
+    r"|\b(?:" + _LABELS + r")\b.*\b(?:" + _LABELS + r")\b.*\b(?:" + _LABELS + r")\b"
+    r"|\b(?:classify|categori[sz]e|label|diagnose|treat|report|consider|mark|record) (?:this|it|the (?:run|job|failure|error|log|incident|event))(?: (?:run|job|failure|error|log|incident|event))? (?:as|so|with)\b"
+    r"|\bclassify (?:this|it|the|as|so)\b|</?(?:system|instructions?|prompt|assistant|tool_\w+|function_\w+)>|<\|\w+\|>|\b(?:BEGIN|END) (?:SYSTEM|INSTRUCTIONS?|PROMPT)\b|###? ?(?:system|instruction|assistant|tool (?:output|result|call))\b"
+    r"|\b(?:tool|function)[ _](?:output|result|response|call)\b ?[:=]"
+    r"|\bplease (?:print|reveal|ignore|classify|approve|choose|answer|respond|reply|delete|grant|disable|send)\b"
+    r"|\bplease (?:run|execute|restart)\b.{0,40}(?:\brm\b|\bcurl\b|\bwget\b|\bchmod\b|\bdrop\b|\bsudo\b|\bthe (?:service|action|command)\b)"
+    r"|\bin your (?:answer|response|reply|output|diagnosis|report)\b|\b(?:no|without) (?:further )?(?:human|operator|approval|escalation)(?: is)? (?:needed|required|necessary)\b"
+    r"|\b(?:not_a_failure|cancelled_by_operator|bad_data_or_schema|missing_file_or_data|hardware_or_storage_error|node_lost_or_preempted|image_or_package_unavailable|disable_tls_verification|grant_broad_permissions|escalate_to_human|free_disk_space|release_stale_lock)\b"
+)
+"""A line that speaks to its reader: tells what to conclude or to do, plays a tool, or uses words of ours."""
+
+_FENCE = re.compile(r"^\s*/?(#|--|/|;|\*|>|\||rem\b|%|')")
+_GOES_ON = (":", ",", "-", "(", "[", "{", "\\")
+_LONGEST_SPEECH = 12
+
+_KINDS: tuple[tuple[str, int, str], ...] = (
+    (
+        "command",
+        55,
+        r"^\s*(?:\++|\$|#|>>>|PS [A-Z]:\\\S*>|[\w.-]+@[\w.-]+:\S*[$#]) \S|^[A-Z]:\\\S*> ?\S|\becho [\"']"
+        r"|^\[command\]|^##\[group\]|(?i:\b(?:running|executing|invoking|launching) (?:the )?(?:bash |shell )?(?:command|cmd|script)\b)",
+    ),
+    ("comment", 45, r"^\s*(?://|--|/\*|;|<!--|(?i:rem\b)|::) +[a-z]"),
+    ("passed", 50, r"^\s*(?:ok \d+|ok\b|PASS\b|PASSED|✓|✔|\[ +OK +\])|\bPASSED\b|\.\.\. ok$"),
+    ("foreign", 40, r"\bsshd(?:\(pam_unix\))?\[\d+\]|\bpam_unix\(|\bnamed\[\d+\]|\bpostfix/\w+\[\d+\]"),
+    (
+        "help",
+        50,
+        r"^\s*(?i:usage|synopsis|examples?|see also|tip|documentation|docs|possible (?:causes?|reasons?|solutions?)|common (?:causes?|reasons?)|troubleshooting)\b ?(?:\(\w+\))?:"
+        r"|^\s+-{1,2}[a-zA-Z][\w-]*(?:[ ,=]\S+)*\s{2,}\S|(?i:\bif you (?:see|get|encounter|receive)\b|\b(?:possible|common|likely|typical) (?:causes?|reasons?) (?:are|is|include))",
+    ),
+    (
+        "none",
+        45,
+        r"(?i:\b(?:0|no|zero|without(?: any)?) (?:\w+ )?(?:errors?|failures?|failed|failing|warnings?|invalid|missing|bad|rejected"
+        r"|duplicates?|problems?|issues?|conflicts?|corrupt\w*)\b)",
+    ),
+    (
+        "tidied",
+        45,
+        r"(?i:^\W*(?:\w+ )?(?:deleted|removed|purged|pruned|cleaned(?: up)?|evicted) |\b(?:removed|deleted|dropped)(?:[:=] ?| )\d+\b)",
+    ),
+    ("quoted", 50, r"^\s*\d* ?\|  |^\s*LINE \d+: |^\s*(?:\S+ )?(?:STATEMENT|\[SQL|\[parameters):|query was: "),
+    (
+        "setting",
+        25,
+        r"^\s*[\"']?[a-z][a-z_.-]*(?:timeout|retr(?:y|ies)|limit|policy|mode|enabled|strategy|on_\w+|handler|interval|threshold|window|backoff|action|ttl|grace\w*|max\w*|min\w*)[\"']?\s*[:=]\s*[\"']?[\w.-]+[\"']?,?\s*$",
+    ),
+)
+"""Kinds of lines, what each takes off a finding, and how they look."""
+_TALK = frozenset({"command", "comment", "help", "quoted"})
+
+
+def _compile() -> re2.Set:
+    kinds = re2.Set.SearchSet(options())
+    for _, _, pattern in _KINDS:
+        kinds.Add(pattern)
+    kinds.Compile()
+    return kinds
+
+
+_SET = _compile()
+_STEERS = re2.compile(_STEERING, options())
+_SOURCE_ABOVE = re.compile(r'\s*File "[^"]+", line \d+')
+
+
+class Hearsay:
+    """Tells which lines of one log report nothing, on demand."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._lines = lines
+
+    def taken_off(self, line: int) -> int:
+        """Return how much less a finding on this line says because of what kind of line it is."""
+        text = self._text(line)
+        if self.speaks_to_the_reader(line):
+            return NEVER
+        kinds: Sequence[int] = _SET.Match(text) or ()
+        off = sum(_KINDS[kind][1] for kind in kinds)
+        if line and _SOURCE_ABOVE.match(self._text(line - 1)) and text[:1].isspace():
+            off += 60
+        return off
+
+    def is_talk(self, line: int) -> bool:
+        """Say whether a line only talks: to its reader, of what could be, or of what is about to be run."""
+        kinds = (_KINDS[kind][0] for kind in _SET.Match(self._text(line)) or ())
+        return any(kind in _TALK for kind in kinds) or self.speaks_to_the_reader(line)
+
+    def speaks_to_the_reader(self, line: int) -> bool:
+        """Say whether a line tells its reader what to think, or goes on with what such a line began."""
+        if _STEERS.search(self._text(line)):
+            return True
+        above = self._text(line - 1) if line else ""
+        if above.rstrip().endswith(_GOES_ON) and _STEERS.search(above):
+            return True
+        fence = _FENCE.match(self._text(line))
+        if fence is None:
+            return False
+        for number in range(line - 1, max(-1, line - _LONGEST_SPEECH), -1):
+            text = self._text(number)
+            other = _FENCE.match(text)
+            if other is None or other[1] != fence[1]:
+                return False
+            if _STEERS.search(text):
+                return True
+        return False
+
+    def _text(self, line: int) -> str:
+        return self._lines[line][:_LOOKED_AT] if 0 <= line < len(self._lines) else ""
+
+
+_ADDRESS = re.compile(r"\bhttps?://[^\s\"'<>]+")
+_HELP = re.compile(
+    r"https?://(?:(?:docs?|help|support|learn|wiki|kb|developers?|faq|community|man)\.|[^/]+/(?:\S*/)?(?:docs?|help|wiki|faq|kb|man|manual"
+    r"|guides?|troubleshoot\w*|errors?|support|articles?|questions|issues?|reference|knowledge\w*)(?:[/#?.]|$))|\S+#"
+)
+
+
+def without_hints(text: str) -> str:
+    """Take out of addresses what is no report: the pages of a manual, and what stands behind a question mark."""
+    return _ADDRESS.sub(_shortened, text) if "://" in text else text
+
+
+def _shortened(match: re.Match[str]) -> str:
+    address = match[0]
+    if _HELP.match(address):
+        tail = address[len(address.rstrip(")].,;:")) :]
+        return "/".join(address.split("/", 3)[:3]) + "/" + tail
+    return address.split("?", 1)[0]
+
+
+_BIGGER_AFTER = re.compile(
+    rb"[.,:]\d|-\d\d-\d|/\w| ?(?:[munkM]?s|secs?|seconds?|min(?:utes?|s)?|hours?|[kKMGT]i?[Bb]|%)(?![\w])"
+    rb"| (?:rows?|records?|files?|bytes|lines|items|events?|messages|objects?|tests?|pages?|entries|tables?|documents?|of \d)\b"
+)
+_BIGGER_BEFORE = re.compile(
+    rb"(?i)(?:[./#@$-]|\d[:,]"
+    rb"|\b(?:port|pid|tid|line|lines|id|row|rows|size|job|build|step|part|page|offset|took|after|version|total|count|len|length"
+    rb"|duration|elapsed|items?|batch|chunk|shard|partition|block|uid|gid|order|customer|user|invoice|no\.?|number|seq)\b[ =:#(]*)$"
+)
+_CONTEXT = re.compile(
+    rb"(?i)err|code|sqlstate|state|status|http|fail|exception|refus|reject|denied|fatal|reply|response|ora-|msg|socket|warn"
+)
+
+
+def only_a_number(raw: bytes, start: int, end: int) -> bool:
+    """Say whether a pattern found nothing but a number that is part of something else, or of nothing known."""
+    first, last = raw[start : start + 1].isdigit(), raw[end - 1 : end].isdigit()
+    if last and _BIGGER_AFTER.match(raw, end, min(len(raw), end + 24)):
+        return True
+    if not first:
+        return False
+    if _BIGGER_BEFORE.search(raw, max(0, start - 16), start):
+        return True
+    if any(65 <= byte | 32 <= 122 and byte > 64 for byte in raw[start:end]):
+        return False
+    line = raw[raw.rfind(b"\n", 0, start) + 1 : end + 200].split(b"\n", 1)[0]
+    return _CONTEXT.search(line) is None

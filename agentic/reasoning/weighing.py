@@ -1,0 +1,131 @@
+"""Weighs what was found: how sure each finding is, and which of them can be the cause of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agentic.reasoning.context import LineContext
+from agentic.reasoning.exits import ExitMeaning
+from agentic.reasoning.matching import Found, Hit
+from agentic.reasoning.signatures import Role, Signature
+from agentic.types import Category, Event, EventStatus
+
+DEPTH: dict[Category, int] = {
+    Category.HARDWARE_OR_STORAGE_ERROR: 30,
+    Category.DISK_FULL: 28,
+    Category.OUT_OF_MEMORY: 28,
+    Category.CANCELLED_BY_OPERATOR: 26,
+    Category.CERTIFICATE_ERROR: 24,
+    Category.DNS_FAILURE: 24,
+    Category.AUTH_FAILURE: 22,
+    Category.RATE_LIMITED: 22,
+    Category.RESOURCE_QUOTA: 22,
+    Category.PERMISSION_DENIED: 20,
+    Category.NODE_LOST_OR_PREEMPTED: 20,
+    Category.LOCK_CONTENTION: 18,
+    Category.NETWORK_ERROR: 13,
+    Category.DEPENDENCY_UNAVAILABLE: 13,
+    Category.CONFIG_ERROR: 12,
+    Category.IMAGE_OR_PACKAGE_UNAVAILABLE: 11,
+    Category.BAD_DATA_OR_SCHEMA: 11,
+    Category.MISSING_FILE_OR_DATA: 10,
+    Category.TIMEOUT: 6,
+    Category.CODE_ERROR: 2,
+    Category.NOT_A_FAILURE: 0,
+    Category.UNKNOWN: 0,
+}
+"""How near to the root a category lies when two are found: a full disk breaks locks, never the reverse."""
+
+_ROLE_SCORE = {Role.CAUSE: 0, Role.GENERIC: -18, Role.SYMPTOM: -40}
+ENOUGH = 50
+"""Confidence below which nothing is claimed."""
+PASSING = frozenset(
+    {
+        Category.NETWORK_ERROR,
+        Category.DNS_FAILURE,
+        Category.DEPENDENCY_UNAVAILABLE,
+        Category.TIMEOUT,
+        Category.RATE_LIMITED,
+        Category.LOCK_CONTENTION,
+    }
+)
+_SURVIVED = PASSING | {Category.OUT_OF_MEMORY, Category.NODE_LOST_OR_PREEMPTED}
+"""What a run may survive without saying so: it waits, tries again, or goes on with another worker."""
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A signature found in the log that could be the cause."""
+
+    signature: Signature
+    hits: list[Hit]
+    confidence: int
+    score: float
+    first: int = 0
+    overcome: bool = False
+    """Whether the run got over it: it cannot be the cause, and is only told as ruled out."""
+
+
+def weigh(found: Sequence[Found], context: LineContext, event: Event, exit_says: ExitMeaning | None) -> list[Candidate]:
+    """Return what can be the cause, the likeliest first."""
+    candidates = [
+        candidate
+        for entry in found
+        if entry.signature.role in _ROLE_SCORE
+        and (candidate := _weighed(entry, context, event, exit_says)).confidence >= ENOUGH
+    ]
+    _judge_survived(candidates, context)
+    candidates.sort(key=lambda c: (c.overcome, -c.score, c.first))
+    return _without_outranked(candidates)
+
+
+def _weighed(entry: Found, context: LineContext, event: Event, exit_says: ExitMeaning | None) -> Candidate:
+    signature = entry.signature
+    weighed = [(context.penalty(hit.line, signature), hit) for hit in entry.hits]
+    least = min(penalty for penalty, _ in weighed)
+    hits = [hit for penalty, hit in weighed if penalty <= least + 10]
+    confidence = signature.confidence - least
+    score = float(confidence) + DEPTH[signature.category] + _ROLE_SCORE[signature.role]
+    score += context.position_bonus(hits[0].line, hits[-1].line)
+    if exit_says is not None and exit_says.category is signature.category:
+        score += 8
+    if signature.category is Category.NOT_A_FAILURE:
+        score += 25 if event.exit_code == 0 else -30 if event.exit_code else 0
+    if event.status is EventStatus.TIMEOUT and signature.category is Category.TIMEOUT:
+        score += 12
+    return Candidate(signature, hits, confidence, score, hits[0].line)
+
+
+def _judge_survived(candidates: Sequence[Candidate], context: LineContext) -> None:
+    """Mark the passing faults that the run got over, and play down those after which it got on with its work."""
+    ends = max((c.hits[-1].line for c in candidates if c.signature.role is not Role.SYMPTOM), default=0)
+    for candidate in candidates:
+        last = candidate.hits[-1].line
+        if candidate.signature.category not in _SURVIVED:
+            continue
+        candidate.overcome = not candidate.signature.any_level and context.overcame(last)
+        if context.went_on(last, ends):
+            candidate.score -= 45
+
+
+def _without_outranked(candidates: list[Candidate]) -> list[Candidate]:
+    """Drop the candidates that another one explains; of two that explain each other the likelier stays."""
+    kept = [
+        candidate
+        for place, candidate in enumerate(candidates)
+        if not any(
+            _explains(other, candidate) and (above < place or not _explains(candidate, other))
+            for above, other in enumerate(candidates)
+            if other is not candidate
+        )
+    ]
+    # A ring of three that explain each other would leave nothing: then the score decides.
+    return kept or candidates
+
+
+def _explains(cause: Candidate, other: Candidate) -> bool:
+    """Say whether one finding explains another away; a doubtful one explains nothing."""
+    names = {other.signature.name, other.signature.table, other.signature.category.value}
+    able = not cause.overcome and cause.confidence >= other.confidence - 15
+    return able and bool(names & cause.signature.outranks)
