@@ -71,7 +71,7 @@ def _settings() -> Settings:
 
 async def _run(settings: Settings, store: Store, url: str, worker: WorkerService) -> None:
     api_store = Store(url, prefix=settings.redis.key_prefix, limits=store.limits)
-    app = create_app(settings, api_store, Redactor(settings.redaction.patterns))
+    app = create_app(settings, api_store, Redactor(settings.redaction.patterns, settings.redaction.mark_key()))
     listener = _listen(settings)
     port = listener.getsockname()[1]
     server = Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))
