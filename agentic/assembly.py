@@ -14,8 +14,8 @@ from typing import Any
 from agentic.contracts import Effector, ReasoningModule, Sensor
 from agentic.digest import Redactor
 from agentic.errors import ConfigError, Fault, PluginError
-from agentic.reasoning.signatures import check_examples
-from agentic.reasoning.signatures import load as load_signatures
+from agentic.reasoning.reading import check_examples
+from agentic.reasoning.reading import load as load_signatures
 from agentic.registry import EFFECTORS, Kind, find, load
 from agentic.types import Action
 from notifications import Notifier

@@ -5,16 +5,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import re2
 
 _SIGNS: tuple[tuple[int, str], ...] = (
-    (50, r"\b(?:fatal|critical|crit|emerg|panic|severe)\b"),
+    (50, r"\b(?:fatal|critical|crit|emerg|panic|panicked at|severe)\b"),
     (
         45,
-        r"(?-i:^\s*(?:[a-zA-Z_$][\w$]*[.:]{1,2})*[A-Z]\w*(?:Error|Exception|Failure|Fault|Errors|Expired|Exceeded|Denied|NotFound)\b)",
+        r"(?-i:^[\s|]*(?:\*\* \()?(?:[a-zA-Z_$][\w$]*[.:]{1,2})*[A-Z]\w*(?:Error|Exception|Failure|Fault|Errors|Expired|Exceeded|Denied|NotFound)\b)",
     ),
-    (47, r"^\s*caused by:"),
+    (47, r"^\s*(?:caused by:|\[cause\]:|---> )"),
     (
         40,
         r"\berror[\]:=]|\blevel=\"?(?:error|fatal|crit)|\"(?:level|severity|lvl)\":\s*\"(?:error|fatal|critical)|(?-i:\bERROR\b|\bE:|^E\d{4} )",
@@ -35,11 +36,11 @@ _SIGNS: tuple[tuple[int, str], ...] = (
     (10, r"(?-i:[\"'`/\[])"),
     (
         -24,
-        r"exit(?:ed)?(?: with)?(?: error)?(?: code| status)[ :=]*-?\d|non-?zero|returned \d+$|\bbuild failure\b|\b(?:job|task|build|step|pipeline|command|script|stage|workflow|run) (?:\"[^\"]*\" |'[^']*' |\S+ )?(?:has )?failed\b|process completed|to rerun|re-run|see (?:above|the)|for more (?:info|details)|stopping at|errors? (?:occurred|encountered)|encountered an error|an error occurred",
+        r"exit(?:ed)?(?: with)?(?: error)?(?: code| status)[ :=]*-?\d|non-?zero|returned \d+$|\bbuild failure\b|\b(?:job|task|build|step|pipeline|command|script|stage|workflow|run) (?:\"[^\"]*\" |'[^']*' |\S+ )?(?:has )?failed\b|process completed|to rerun|re-run|see (?:above|the)|for more (?:info|details)|stopping at|errors? (?:occurred|encountered)|encountered an error|an error occurred|^[\s|]*(?:base)?exceptiongroup:|unhandled exception\.? *$",
     ),
     (
         -70,
-        r"^\s*at [\w$.<>/]+[ (]|^\s*File \"|^\s*\.\.\. \d+ more|^\s*\d+: +0x|\.go:\d+ \+0x|^goroutine \d+|^\s*#\d+ +0x|^\s+from \S+:\d+:in|^created by ",
+        r"^\s*at [\w$.<>/]+[ (]|^\s*File \"|^\s*\.\.\. \d+ more|^\s*\d+: +0x|\.go:\d+ \+0x|^goroutine \d+|^\s*#\d+ +0x|^\s+from \S+:\d+:in|^created by |^\s*--- end of |^[\s|]*\d+: [\w<>:]+$",
     ),
     (
         -30,
@@ -52,12 +53,14 @@ _SIGNS: tuple[tuple[int, str], ...] = (
     ),
     (
         -60,
-        r"^traceback \(most recent call last\)|^during handling of the above|^the above exception was the direct",
+        r"^[\s|+]*(?:exception group )?traceback \(most recent call last\)|^during handling of the above|^the above exception was the direct",
     ),
     (-25, r"^\s*[+$>#] \S"),
     (-12, r"\bretry(?:ing)?\b|\bwill try again\b|\battempt \d+"),
 )
 _LONGEST = 2_000
+_SIDE = 10
+"""The weight of signs that say nothing by themselves."""
 
 
 def _compile() -> re2.Set:
@@ -72,11 +75,23 @@ def _compile() -> re2.Set:
 
 
 _SET = _compile()
+
+
+def _telling() -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 16 << 20
+    signs = "|".join(pattern for weight, pattern in _SIGNS if weight > _SIDE)
+    return re2.compile(f"(?im)(?:[^\\n]*(?:{signs})[^\\n]*\\n)+".encode(), options)
+
+
+TELLING = _telling()
+"""Finds every run of lines with a sign of a failure in a whole text."""
 _WEIGHTS = tuple(weight for weight, _ in _SIGNS)
-_SIDE_SIGNS = frozenset(index for index, (weight, _) in enumerate(_SIGNS) if weight == 10)
+_SIDE_SIGNS = frozenset(index for index, (weight, _) in enumerate(_SIGNS) if weight == _SIDE)
 
 
-def severity(line: str) -> int:
+def severity(line: str | bytes) -> int:
     """Return 0 for an ordinary line, more the more the line looks like the report of a failure."""
     found: Sequence[int] | None = _SET.Match(line[:_LONGEST])
     if not found:

@@ -1,20 +1,21 @@
 """Finds which signatures occur in a log, and where.
 
-One pass of an RE2 set over the whole log names the candidates; only these are then located. The time is linear in
-the size of the log whatever the patterns are.
+One pass over the whole log names the patterns that may match; only these are then tried. The time is linear in the
+size of the log whatever the patterns are.
 """
 
 from __future__ import annotations
 
 import bisect
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any
 
 import re2
 
-from agentic.reasoning.signatures import Signature, compile_pattern, options, particular
+from agentic.reasoning.signatures import Signature, options, particular
 
 _MOST_HITS = 2_000
 _KEPT_FIRST, _KEPT_LAST = 24, 8
@@ -34,7 +35,25 @@ class Found:
 
     signature: Signature
     hits: list[Hit] = field(default_factory=list)
-    count: int = 0
+    _last: list[Hit] = field(default_factory=list)
+
+    def add(self, hit: Hit) -> None:
+        """Take one more place."""
+        if len(self.hits) < _KEPT_FIRST:
+            self.hits.append(hit)
+            return
+        self._last.append(hit)
+        if len(self._last) > _KEPT_LAST * 2:
+            del self._last[:_KEPT_LAST]
+
+    def settle(self) -> None:
+        """Bring the places of all patterns into the order of the log, each line once."""
+        by_line: dict[int, Hit] = {}
+        for hit in self.hits + self._last[-_KEPT_LAST:]:
+            known = by_line.setdefault(hit.line, hit)
+            if known is not hit:
+                known.particulars = {**hit.particulars, **known.particulars}
+        self.hits = sorted(by_line.values(), key=lambda hit: hit.line)
 
 
 class Haystack:
@@ -74,51 +93,82 @@ _QUOTES = {ord(mark): '"' for mark in "“”„«»「」"} | {ord(mark): "'" f
 
 
 class Matcher:
-    """All patterns of all signatures, ready to be looked for at once."""
+    """All patterns of all signatures, ready to be looked for at once.
+
+    A filter of the words that each pattern cannot match without goes over the log first, and only what may match is
+    tried. One automaton for all patterns at once is no alternative: it grows with every log that differs.
+    """
 
     def __init__(self, signatures: Sequence[Signature]) -> None:
         self.signatures = tuple(signatures)
-        self._owner: list[int] = []
-        self._compiled: list[Any] = []
-        self._set = re2.Set.SearchSet(options())
-        for index, signature in enumerate(self.signatures):
-            for pattern in signature.patterns:
-                self._set.Add(b"(?im)" + pattern.encode())
-                self._compiled.append(compile_pattern(pattern))
-                self._owner.append(index)
-        self._set.Compile()
+        self._filter = re2.Filter()
+        self._owners: list[_Owner] = []
+        for owner, patterns in _owners(self.signatures):
+            for pattern in chain.from_iterable(map(alternatives, patterns)):
+                self._filter.Add(b"(?im)" + pattern.encode(), options())
+                self._owners.append(owner)
+        self._filter.Compile()
 
-    def find(self, haystack: Haystack) -> list[Found]:
-        """Return the signatures that occur, each with its places."""
-        found: dict[int, Found] = {}
-        for number in sorted(self._set.Match(haystack.raw) or ()):
-            owner = self._owner[number]
-            entry = found.setdefault(owner, Found(self.signatures[owner]))
-            self._locate(self._compiled[number], haystack, entry)
+    def find(self, haystack: Haystack, skip: Container[str] = ()) -> list[Found]:
+        """Return the signatures that occur, each with its places; those named in `skip` need not be looked for."""
+        found: dict[str, Found] = {}
+        for number in self._filter.Match(haystack.raw, potential=True) or ():
+            owner = self._owners[number]
+            if isinstance(owner, dict) or owner.name not in skip:
+                self._locate(number, haystack, found)
         for entry in found.values():
-            entry.hits.sort(key=lambda hit: hit.line)
-        return [entry for entry in found.values() if entry.hits]
+            entry.settle()
+        return list(found.values())
 
-    def _locate(self, compiled: Any, haystack: Haystack, entry: Found) -> None:
+    def _locate(self, number: int, haystack: Haystack, found: dict[str, Found]) -> None:
+        compiled, owner = self._filter.re(number), self._owners[number]
         names = bool(compiled.groupindex)
-        last: list[Hit] = []
         seen = 0
         for match in compiled.finditer(haystack.raw):
+            seen += 1
+            if seen > _MOST_HITS:
+                break
+            values = _values(match) if names else {}
+            signature = owner.get(values.get("code", "").lower()) if isinstance(owner, dict) else owner
+            if signature is None:
+                continue
             start, end = match.span()
             # A pattern may begin with white space that reaches back over line ends.
             while start < end - 1 and haystack.raw[start] in b" \t\r\n":
                 start += 1
-            line = haystack.line_of(start)
-            values = match.groupdict() if names else {}
-            hit = Hit(line, {particular(k): v.decode("utf-8", "replace") for k, v in values.items() if v})
-            seen += 1
-            if seen <= _KEPT_FIRST:
-                entry.hits.append(hit)
-            else:
-                last.append(hit)
-                if len(last) > _KEPT_LAST * 2:
-                    del last[:_KEPT_LAST]
-            if seen >= _MOST_HITS:
-                break
-        entry.count += seen
-        entry.hits.extend(last[-_KEPT_LAST:])
+            found.setdefault(signature.name, Found(signature)).add(Hit(haystack.line_of(start), values))
+
+
+def _values(match: Any) -> dict[str, str]:
+    """Return what the groups of a match took, by what they stand for."""
+    return {particular(k): v.decode("utf-8", "replace") for k, v in match.groupdict().items() if v}
+
+
+def alternatives(pattern: str) -> list[str]:
+    """Return the parts of `one|other|...`: each has fewer words that must occur, so it is tried less often."""
+    found, depth, start = [], 0, 0
+    for token in _TOKEN.finditer(pattern):
+        text = token[0]
+        depth += (text == "(") - (text == ")")
+        if text == "|" and depth == 0:
+            found.append(pattern[start : token.start()])
+            start = token.end()
+    return [*found, pattern[start:]]
+
+
+_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()|]", re.DOTALL)
+"""An escaped character, a class of characters, or one that groups or parts."""
+
+_Owner = Signature | dict[str, Signature]
+"""Whose pattern it is: a signature, or the rows of a table by their codes."""
+
+
+def _owners(signatures: Sequence[Signature]) -> Iterator[tuple[_Owner, tuple[str, ...]]]:
+    tables: dict[tuple[str, ...], dict[str, Signature]] = {}
+    for signature in signatures:
+        if signature.code:
+            tables.setdefault(signature.patterns, {})[signature.code] = signature
+        else:
+            yield signature, signature.patterns
+    for patterns, rows in tables.items():
+        yield rows, patterns

@@ -9,8 +9,9 @@ if kind ~= 'never_sent' and have[1] == 'done' and have[2] == nonce then return '
 if not holds(id, ARGV[2]) then
   local remembered = redis.call('PTTL', incident_key(id))
   if kind == 'done' and remembered ~= -2 then
+    local journal = redis.call('EXISTS', fx_key(id)) == 1 -- it knows itself for how long
     redis.call('HSETNX', fx_key(id), 'late:' .. step, ARGV[5])
-    if remembered > 0 then redis.call('PEXPIRE', fx_key(id), remembered) end
+    if remembered > 0 and not journal then redis.call('PEXPIRE', fx_key(id), remembered) end
   end
   return 'fenced'
 end
@@ -20,7 +21,10 @@ if kind == 'never_sent' then
   if own then redis.call('HDEL', fx_key(id), step .. ':state', step .. ':nonce', step .. ':fence', step .. ':at') end
   return 'ok'
 end
-if own or (kind == 'found' and have[1] == 'intent') then
+-- Done, though no intention stands here: the server forgot it (a power cut, a failover), and who did it still holds
+-- the incident. To forget the effect as well would let somebody do it again.
+local forgotten = not have[1] and kind == 'done'
+if own or forgotten or (kind == 'found' and have[1] == 'intent') then
   redis.call('HSET', fx_key(id), step .. ':state', 'done', step .. ':nonce', nonce, step .. ':outcome', ARGV[5])
   count('effects', ARGV[7])
   return 'ok'

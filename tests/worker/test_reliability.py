@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -255,6 +255,126 @@ def test_a_worker_that_hears_nothing_fences_itself_before_its_leases_end(tmp_pat
         server.signal(signal.SIGCONT)
         heartbeat.stop()
     assert lost["e1"] - claimed_at < 2.0
+
+
+def last_beat(server: Server) -> float:
+    return float(str(server.tell("ZSCORE", "h:workers", "w1") or 0.0))
+
+
+def wait_until(true: Callable[[], Any], seconds: float = 15) -> None:
+    ends = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+
+
+def test_a_worker_whose_loop_stands_still_lets_its_leases_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody works on what it has in hand; a heartbeat that went on would keep it from everybody else for ever."""
+    lost: dict[str, str] = {}
+    with Server(tmp_path) as server:
+        keeper = LeaseKeeper(server.url, "h", 3000)
+        server.tell("HSET", "h:incident:e1", "state", "running", "fence", "5")
+        heartbeat = Heartbeat(keeper, "w1", 3.0, lost.update)
+        heartbeat.loop_runs()
+        heartbeat.hold("e1", "5", time.monotonic())
+        heartbeat.start()
+        wait_until(lambda: server.tell("ZSCORE", "h:leases", "e1"))
+        monkeypatch.setattr("agentic_worker.heartbeat.STUCK_SECONDS", 0.0)
+        wait_until(lambda: lost == {"e1": "5"})
+        silent_since = last_beat(server)
+        time.sleep(1.5)
+        assert last_beat(server) == silent_since
+        monkeypatch.undo()
+        heartbeat.loop_runs()
+        wait_until(lambda: last_beat(server) > silent_since)
+        heartbeat.stop()
+
+
+async def test_a_heartbeat_that_is_held_up_does_not_hide_that_a_lease_ends(
+    start_worker: Any, report: Any, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when looking up the store's address takes as long as the resolver likes."""
+    program = tmp_path / "act"
+    program.write_text(f"#!/bin/sh\necho began >> {tmp_path}/ran\nsleep 30\necho ended >> {tmp_path}/ran\n")
+    program.chmod(0o755)
+    action = {"kind": "free_disk_space", "effector": "command", "argv": [str(program)], "risk": "safe"}
+    beat = LeaseKeeper.beat
+    held_up = threading.Event()
+
+    def slow(self: LeaseKeeper, *arguments: Any) -> Any:
+        if (tmp_path / "ran").exists() and not held_up.is_set():
+            held_up.wait(8)
+        return beat(self, *arguments)
+
+    monkeypatch.setattr(LeaseKeeper, "beat", slow)
+    only_one = {"concurrency": 1}  # so that it claims nothing meanwhile, where it would see that the lease is over
+    async with start_worker(jobs=[job(tmp_path)], actions={"act": action}, worker=only_one):
+        begun = time.monotonic()
+        record = await report(log=DISK_FULL, timeout_seconds=20)
+        took = time.monotonic() - begun
+        held_up.set()
+    assert record["status"] == "unknown"
+    assert took < 7, "the worker itself let go and took it up anew"
+    assert runs(tmp_path) == 1
+
+
+async def test_a_lease_that_is_said_to_be_lost_twice_ends_its_command_all_the_same(
+    start_worker: Any, report: Any, tmp_path: Path
+) -> None:
+    program = tmp_path / "act"
+    program.write_text(
+        f"#!/bin/sh\ntrap '' TERM\necho $$ > {tmp_path}/pid.new\nmv {tmp_path}/pid.new {tmp_path}/pid\nsleep 30\n"
+    )
+    program.chmod(0o755)
+    action = {"kind": "free_disk_space", "effector": "command", "argv": [str(program)], "risk": "safe"}
+    async with start_worker(jobs=[job(tmp_path)], actions={"act": action}) as service:
+        await report(event_id="e1", log=DISK_FULL, wait=False)
+        await until((tmp_path / "pid").exists)
+        claimed, handling = service._worker._in_hand["e1"]
+        for _ in range(3):
+            service._lost({"e1": claimed.fence})
+            await asyncio.sleep(0.2)
+        await asyncio.wait({handling}, timeout=10)
+        pid = int((tmp_path / "pid").read_text())
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+async def test_what_a_stopping_workers_last_claim_brings_is_not_left_lying(
+    start_worker: Any, report: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, answered = Store.claim, asyncio.Event()
+
+    async def slow(self: Store, *arguments: Any, **options: Any) -> Any:
+        claimed = await claim(self, *arguments, **options)
+        if claimed:
+            answered.set()
+            await asyncio.sleep(0.5)  # the answer is on its way
+        return claimed
+
+    monkeypatch.setattr(Store, "claim", slow)
+    async with start_worker() as service:
+        await report(event_id="e1", log=DISK_FULL, wait=False)
+        await answered.wait()
+        service.stop()
+    assert (await store.status())["in_flight"] == 0
+    assert await store.record("e1") is not None
+
+
+def test_what_breaks_in_a_beat_ends_no_heartbeat(tmp_path: Path) -> None:
+    told: list[float] = []
+
+    def broken(fences: Any) -> None:
+        told.append(last_beat(server))
+        raise RuntimeError("the loop is closed")
+
+    with Server(tmp_path) as server:
+        heartbeat = Heartbeat(LeaseKeeper(server.url, "h", 1500), "w1", 1.5, broken)
+        heartbeat.hold("gone", "5", time.monotonic())
+        heartbeat.start()
+        wait_until(lambda: told)
+        wait_until(lambda: last_beat(server) > told[0])
+        heartbeat.stop()
 
 
 POISON = """

@@ -11,16 +11,9 @@ import pytest
 import yaml
 
 from agentic.reasoning.causes import render
+from agentic.reasoning.reading import check_examples, load
 from agentic.reasoning.rules import Rules, unknown
-from agentic.reasoning.signatures import (
-    BUILT_IN,
-    PLACEHOLDER,
-    Role,
-    Signature,
-    check_examples,
-    compile_pattern,
-    load,
-)
+from agentic.reasoning.signatures import BUILT_IN, PLACEHOLDER, Role, Signature, compile_pattern
 from agentic.types import Category, Diagnosis, Situation
 
 SIGNATURES = load(BUILT_IN)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from agentic.errors import ConfigError
+from agentic.reasoning.matching import alternatives
 from agentic.reasoning.rules import Rules
-from agentic.types import Category, Event, EventStatus
+from agentic.types import Category, Diagnosis, Event, EventStatus
 
 GOOD = """\
 signatures:
@@ -72,3 +73,76 @@ def test_an_own_signature_of_the_same_name_replaces_the_shipped_one(tmp_path: Pa
     (tmp_path / "memory.yaml").write_text(own)
     rules = Rules([tmp_path])
     assert [s.confidence for s in rules.signatures if s.name == "memory.java_heap"] == [93]
+
+
+TABLE = """\
+tables:
+  - name: feed
+    patterns: ['FEED-(?P<code>\\d+)', 'feed error (?P<code>{codes})']
+    example: "FEED-{code}: stopped"
+    cause: "{means} ({code})"
+    not_matches: ["FEED-9: unknown"]
+    rows:
+      - category: disk_full
+        codes: {17: the spool is full}
+      - category: auth_failure
+        confidence: 95
+        codes:
+          18: the ticket has expired
+          19: the ticket was revoked
+"""
+
+
+def diagnosed(folder: Path, line: str) -> Diagnosis:
+    diagnosis = Rules([folder]).diagnose(Event(event_id="e", job_id="j", status=EventStatus.FAILED), [line])
+    assert diagnosis is not None
+    return diagnosis
+
+
+def test_each_code_of_a_table_has_its_own_meaning(tmp_path: Path) -> None:
+    (tmp_path / "acme.yaml").write_text(TABLE)
+    full = diagnosed(tmp_path, "FEED-17: stopped")
+    assert (full.category, full.root_cause) == (Category.DISK_FULL, "The spool is full (17)")
+    revoked = diagnosed(tmp_path, "nightly: feed error 19")
+    assert (revoked.category, revoked.confidence, revoked.source) == (Category.AUTH_FAILURE, 95, "rule:acme.feed_19")
+
+
+def test_a_code_that_no_row_has_means_nothing(tmp_path: Path) -> None:
+    (tmp_path / "acme.yaml").write_text(TABLE)
+    run = Event(event_id="e", job_id="j", status=EventStatus.FAILED)
+    assert Rules([tmp_path]).diagnose(run, ["FEED-99: stopped"]) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "word"),
+    [
+        ("{17: the spool is full}", "[17]", "acme.yaml:9", "each code needs a meaning"),
+        ("FEED-(?P<code>", "FEED-(?P<number>", "acme.yaml:3", "the group `code`"),
+        ("    rows:", "    lines:", "acme.yaml:8", "unknown key 'lines'"),
+        ("category: disk_full", "category: full", "acme.yaml:8", "full"),
+        ('example: "FEED-', 'example: "FOOD-', "acme.yaml:8", "does not match its own example"),
+        ("FEED-9: unknown", "FEED-18: unknown", "acme.yaml:10", "matches 'FEED-18: unknown'"),
+        ("19: the", "18: the", "acme.yaml:13", "18 is there twice"),
+    ],
+)
+def test_a_mistake_in_a_table_is_reported_with_its_place(
+    tmp_path: Path, old: str, new: str, place: str, word: str
+) -> None:
+    (tmp_path / "acme.yaml").write_text(TABLE.replace(old, new))
+    with pytest.raises(ConfigError) as caught:
+        Rules([tmp_path])
+    assert place in str(caught.value) and word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "parts"),
+    [
+        ("a|b", ["a", "b"]),
+        ("(?:a|b)c|d", ["(?:a|b)c", "d"]),
+        (r"[|]x|\||[]|]|[^]|]", ["[|]x", r"\|", "[]|]", "[^]|]"]),
+        (r"[\]|]|\(|\)", [r"[\]|]", r"\(", r"\)"]),
+        ("(?P<a>x)", ["(?P<a>x)"]),
+    ],
+)
+def test_a_pattern_is_taken_apart_between_its_alternatives_only(pattern: str, parts: list[str]) -> None:
+    assert alternatives(pattern) == parts
