@@ -1,8 +1,8 @@
 """Run the rules over a folder of labelled failures and print how often they are right.
 
-usage: python benchmarks/corpus.py FOLDER [--errors N] [--only ID]
+usage: python benchmarks/corpus.py FOLDER [FOLDER ...] [--errors N] [--only ID]
 
-FOLDER holds `failures_dev.jsonl` and `score.py`. No model is asked.
+Each FOLDER holds `failures_dev.jsonl` and `score.py`. No model is asked. The calibration is that of all together.
 """
 
 from __future__ import annotations
@@ -54,43 +54,57 @@ def predict(case: dict[str, Any], rules: Rules, redactor: Redactor) -> dict[str,
 def main() -> int:
     """Predict, score, and show what went wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--errors", type=int, default=0)
     parser.add_argument("--only", help="show the prediction of one case")
     options = parser.parse_args()
-    text = (options.folder / "failures_dev.jsonl").read_text(encoding="utf-8")
-    cases = [json.loads(line) for line in text.splitlines() if line.strip()]
     rules, redactor = Rules(), Redactor()
-    started = time.perf_counter()
-    predictions = [predict(case, rules, redactor) for case in cases]
-    seconds = time.perf_counter() - started
+    answered: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    for folder in options.folders:
+        text = (folder / "failures_dev.jsonl").read_text(encoding="utf-8")
+        cases = [json.loads(line) for line in text.splitlines() if line.strip()]
+        started = time.perf_counter()
+        predictions = [predict(case, rules, redactor) for case in cases]
+        seconds = time.perf_counter() - started
+        answered += zip(cases, predictions, strict=True)
+        if not options.only:
+            _score(folder, predictions)
+            print(f"{len(cases)} cases, {1000 * seconds / len(cases):.1f} ms each")
     if options.only:
-        print(json.dumps([p | {"redacted": None} for p in predictions if p["id"] == options.only], indent=1))
+        print(json.dumps([p | {"redacted": None} for _, p in answered if p["id"] == options.only], indent=1))
         return 0
+    _calibration(answered)
+    _errors(answered, options.errors)
+    return 0
+
+
+def _score(folder: Path, predictions: list[dict[str, Any]]) -> None:
+    """Print the figures of a folder's own scorer."""
     with tempfile.TemporaryDirectory() as scratch:
         answers = Path(scratch) / "predictions.jsonl"
         answers.write_text("".join(json.dumps(p) + "\n" for p in predictions), encoding="utf-8")
-        subprocess.run([sys.executable, options.folder / "score.py", "--pred", answers], check=True)
-    print(f"{len(cases)} cases, {1000 * seconds / len(cases):.1f} ms each")
-    _calibration(cases, predictions)
-    for case, prediction in zip(cases, predictions, strict=True):
+        subprocess.run([sys.executable, folder / "score.py", "--pred", answers], check=True)
+
+
+def _errors(answered: list[tuple[dict[str, Any], dict[str, Any]]], most: int) -> None:
+    """Print the cases with another category or without a proving line."""
+    for case, prediction in answered:
         right = case["category"] == prediction["category"]
         hit = set(case["evidence"]) & set(prediction["evidence"][:3])
-        if options.errors and (not right or not hit):
-            options.errors -= 1
+        if most and (not right or not hit):
+            most -= 1
             print(
                 f"{case['id']} {case['category']} -> {prediction['category']} {prediction['confidence']} "
                 f"{prediction['source']} evidence {prediction['evidence'][:3]} of {case['evidence'][:4]}"
             )
-    return 0
 
 
-def _calibration(cases: list[dict[str, Any]], predictions: list[dict[str, Any]]) -> None:
+def _calibration(answered: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
     """Print how often the rules are right at each level of confidence."""
-    for low, high in ((0, 59), (60, 74), (75, 84), (85, 94), (95, 100)):
+    for low, high in ((0, 59), (60, 69), (70, 79), (80, 89), (90, 100)):
         chosen = [
             case["category"] == p["category"]
-            for case, p in zip(cases, predictions, strict=True)
+            for case, p in answered
             if low <= p["confidence"] <= high and p["source"] != "none"
         ]
         if chosen:
