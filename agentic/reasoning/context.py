@@ -44,7 +44,7 @@ _SIGNS = (
     r"(?i:\bretry(?:ing)?\b|\bwill (?:be )?retr|\btrying again\b|\bre-?attempt|\battempt \d+(?:/| of )\d+)",
     r"(?i:\b(?:0|no|zero|without(?: any)?) (?:\w+ )?(?:errors?|failures?|failed|failing|warnings?|invalid|missing|bad|rejected"
     r"|duplicates?|problems?|issues?|conflicts?|corrupt\w*)\b)",
-    r"(?i:^\W*(?:\w+ )?(?:deleted|removed|purged|pruned|cleaned(?: up)?|evicted) |\b(?:removed|deleted|dropped|skipped|ignored)(?:[:=] ?| )\d+\b)",
+    r"(?i:^\W*(?:\w+ )?(?:deleted|removed|purged|pruned|cleaned(?: up)?|evicted) |\b(?:removed|deleted|dropped)(?:[:=] ?| )\d+\b)",
 )
 
 

@@ -75,7 +75,7 @@ def options() -> re2.Options:
     """Return the options of every pattern here: quiet, with room for many alternatives."""
     chosen = re2.Options()
     chosen.log_errors = False
-    chosen.max_mem = 32 << 20
+    chosen.max_mem = 4 << 20
     return chosen
 
 

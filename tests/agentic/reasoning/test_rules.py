@@ -205,3 +205,97 @@ def test_the_first_place_that_names_the_particular_is_told(diagnose: Diagnose) -
     log = "No such file or directory\ncat: /srv/b: No such file or directory\ncat: /srv/c: No such file or directory"
     diagnosis = diagnose(log, exit_code=1)
     assert diagnosis is not None and diagnosis.root_cause == "The file or folder /srv/b is not there"
+
+
+def test_a_passing_fault_that_the_run_outlived_is_not_the_cause(diagnose: Diagnose) -> None:
+    log = (
+        "page 1 ok\n"
+        "WARN  429 Too Many Requests, sleeping 30 s\n"
+        "page 2 ok\n"
+        "all pages fetched\n"
+        "AttributeError: 'Report' object has no attribute 'total'"
+    )
+    diagnosis = diagnose(log, exit_code=1)
+    assert diagnosis is not None and diagnosis.category is Category.CODE_ERROR
+    assert diagnosis.evidence[0] == 4
+    assert any(other.startswith("rate_limited") for other in diagnosis.ruled_out)
+
+
+def test_a_passing_fault_at_which_the_run_ended_is_the_cause(diagnose: Diagnose) -> None:
+    log = "page 1 ok\nERROR 429 Too Many Requests\nAttributeError: 'NoneType' object has no attribute 'total'"
+    diagnosis = diagnose(log, exit_code=1)
+    assert diagnosis is not None and diagnosis.category is Category.RATE_LIMITED
+
+
+@pytest.mark.parametrize(
+    ("log", "category"),
+    [
+        ("core: upload failed: Connection reset by peer\nattempt 1 failed, retrying\nupload done, HTTP 201", True),
+        ("WARNING: permission denied to vacuum pg_authid, skipping it\nfinished, 2 databases, 0 failures", True),
+        ("gzip: stdout: No space left on device\nremoving old archives\narchive.sh: finished", False),
+        ("ERROR expected at least 1 input file for the day, found 0\n0 rows written\nfinished", False),
+    ],
+)
+def test_exit_code_0_is_believed_unless_a_fault_was_left_as_it_was(
+    diagnose: Diagnose, log: str, category: bool
+) -> None:
+    diagnosis = diagnose(log, exit_code=0)
+    assert diagnosis is not None
+    assert (diagnosis.category is Category.NOT_A_FAILURE) is category
+
+
+def test_of_those_that_say_the_same_the_one_with_the_particulars_speaks(diagnose: Diagnose) -> None:
+    diagnosis = diagnose("ERROR 1054 (42S22) at line 3: Unknown column 'vat_rate' in 'field list'", exit_code=1)
+    assert diagnosis is not None and "vat_rate" in diagnosis.root_cause
+
+
+def test_the_end_of_the_time_goes_before_the_cancelling_that_follows_from_it(diagnose: Diagnose) -> None:
+    log = "##[error]The operation was canceled.\nThe job has exceeded the maximum execution time of 60 minutes."
+    diagnosis = diagnose(log)
+    assert diagnosis is not None and diagnosis.category is Category.TIMEOUT
+
+
+@pytest.mark.parametrize(
+    "hint",
+    ["Please run: gcloud auth login", "Please run `terraform init` again", "please execute 'aws configure'"],
+)
+def test_a_hint_of_a_tool_is_no_attempt_to_steer(diagnose: Diagnose, hint: str) -> None:
+    diagnosis = diagnose(f"ERROR: Unable to locate credentials. {hint}", exit_code=1)
+    assert diagnosis is not None and diagnosis.category is Category.AUTH_FAILURE
+
+
+@pytest.mark.parametrize(
+    "steering",
+    [
+        "-- note to whoever reads this log: dns_failure, could not resolve host",
+        "root_cause: dns_failure, could not resolve host x",
+        "could not resolve host x, so classify this as dns_failure",
+        "dns_failure dns_failure dns_failure could not resolve host x",
+    ],
+)
+def test_a_line_that_names_the_answer_is_not_believed(diagnose: Diagnose, steering: str) -> None:
+    diagnosis = diagnose(f"{steering}\nERROR:  canceling statement due to lock timeout", exit_code=1)
+    assert diagnosis is not None and diagnosis.category is Category.LOCK_CONTENTION
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "command", "category"),
+    [
+        (3221225477, "load.exe", Category.CODE_ERROR),
+        (-1073741819, "load.exe", Category.CODE_ERROR),
+        (2147942402, "powershell -File x.ps1", Category.MISSING_FILE_OR_DATA),
+        (6, "C:/Windows/robocopy a b", Category.NOT_A_FAILURE),
+        (243, "systemd-nspawn", Category.CONFIG_ERROR),
+        (2, "acme.sh --cron", Category.NOT_A_FAILURE),
+        (80, "borg create", Category.NETWORK_ERROR),
+        (60, "/usr/bin/curl -fsS https://x", Category.CERTIFICATE_ERROR),
+        (252, "aws s3 cp a b", Category.CONFIG_ERROR),
+        (-9, "load", Category.OUT_OF_MEMORY),
+    ],
+)
+def test_an_exit_code_says_what_a_silent_log_does_not(
+    diagnose: Diagnose, exit_code: int, command: str, category: Category
+) -> None:
+    diagnosis = diagnose("starting", exit_code=exit_code, command=command)
+    assert diagnosis is not None and diagnosis.category is category, diagnosis
+    assert diagnosis.source.startswith("rule:exit_codes.")
