@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from config import load_settings, worker_environment
 from jobsim import Lab, lab_config
 from settings.logs import set_up_logs
 from settings.models import Settings
+from settings.stopping import stopped_by_signals
 from store import Store, StoreMisconfigured
 from store.setup import set_up_store
 
@@ -49,7 +49,7 @@ def main() -> int:
         if embedded is not None:
             embedded.start()
         try:
-            asyncio.run(_run(settings, store, url, worker))
+            asyncio.run(_until_stopped(settings, store, url, worker))
         finally:
             if embedded is not None:
                 embedded.stop()
@@ -69,16 +69,18 @@ def _settings() -> Settings:
     return load_settings(also=lab_config(settings.data_dir() / "lab", sys.executable))
 
 
-async def _run(settings: Settings, store: Store, url: str, worker: WorkerService) -> None:
+async def _until_stopped(settings: Settings, store: Store, url: str, worker: WorkerService) -> None:
+    stopping = asyncio.Event()
+    with stopped_by_signals(stopping.set):
+        await _run(settings, store, url, worker, stopping)
+
+
+async def _run(settings: Settings, store: Store, url: str, worker: WorkerService, stopping: asyncio.Event) -> None:
     api_store = Store(url, prefix=settings.redis.key_prefix, limits=store.limits)
     app = create_app(settings, api_store, Redactor(settings.redaction.patterns))
     listener = _listen(settings)
     port = listener.getsockname()[1]
     server = Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))
-    stopping = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # HUP: the terminal was closed
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-
     serving = asyncio.create_task(server.serve([listener]))
     working = asyncio.create_task(worker.run())
     address = f"http://{settings.api.host}:{port}"

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from agentic.types import (
     Action,
@@ -21,6 +21,7 @@ from agentic.types import (
     Job,
     Line,
     LogDigest,
+    ModelCall,
     Outcome,
     OutcomeStatus,
     Precedent,
@@ -54,21 +55,32 @@ class ReasoningModule(ABC):
         """Return a decision, or None to leave it to the next module of the chain."""
 
 
-class Consulted(Protocol):
-    """What came of asking a module that can also say why it gave no answer."""
+@dataclass(frozen=True, slots=True)
+class Consulted:
+    """What came of a question that costs something."""
 
-    @property
-    def decision(self) -> Decision | None:
-        """The answer, if there is one."""
-
-    @property
-    def reason(self) -> str:
-        """Why there is none, or how it came about; one sentence for the record."""
+    decision: Decision | None
+    reason: str
+    """Why there is no decision, or how it came about; one sentence for the record."""
+    calls: tuple[ModelCall, ...] = ()
+    keep_seconds: float = 0.0
+    """How long this is the answer to the same question, also when it is none; 0: ask again."""
 
 
 @runtime_checkable
 class Consultable(Protocol):
-    """A reasoning module that can also say why it gave no answer."""
+    """A reasoning module whose answers cost so much that the same question is asked only once."""
+
+    @property
+    def concurrency(self) -> int:
+        """How many questions may be under way at once."""
+
+    @property
+    def identity(self) -> str:
+        """What answers depend on beside the question; an answer given under another identity is none."""
+
+    async def why_not(self, situation: Situation) -> str | None:
+        """Say in a sentence why nothing can be asked about this event now, or None."""
 
     async def consult(self, situation: Situation) -> Consulted:
         """Decide, and say what came of it."""
@@ -157,6 +169,26 @@ class Memory(ABC):
         """Return earlier incidents with the same signature, newest first."""
 
 
+class Turn(StrEnum):
+    """What a worker may do about a question."""
+
+    ANSWERED = "answered"
+    GO = "go"
+    WAIT = "wait"
+    """Another event's handling asks the same now."""
+    BUSY = "busy"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whose turn it is with a question, or the answer that it got before."""
+
+    turn: Turn
+    answer: Mapping[str, Any] = field(default_factory=dict)
+    asker: str = ""
+
+
 class BeginAnswer(StrEnum):
     """What the effect journal answers before a step may act."""
 
@@ -202,6 +234,8 @@ class Deferred:
     wait_seconds: float
     watch_job: bool = False
     """Also go on as soon as the job reports a success."""
+    watch_answer: str = ""
+    """Also go on as soon as the question about this signature is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +286,25 @@ class Incident(ABC):
     @abstractmethod
     async def usage(self) -> Usage:
         """Return what the guard must know of this moment."""
+
+    @abstractmethod
+    async def ask(self, signature: str, by: str, may: Literal["go", "wait", "look"], seconds: float) -> Asked:
+        """Return the kept answer to the question about a signature, or whose turn it is to ask it.
+
+        by: what answers depend on, empty for any. may: ask, wait while another asks, or only look. A go is good for
+        that many seconds, and asks for a call of `answered`.
+        """
+
+    @abstractmethod
+    async def answered(
+        self,
+        signature: str,
+        by: str,
+        answer: Mapping[str, Any] | None,
+        keep_seconds: float,
+        counts: Mapping[str, float],
+    ) -> None:
+        """Keep the answer, if there is one, and let those go on that wait for it; counts are added to the totals."""
 
     @abstractmethod
     async def is_rerun_of(self, event_id: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import structlog
@@ -13,16 +14,23 @@ from agentic.types import OutcomeStatus
 
 log = structlog.get_logger()
 
+GRACE_SECONDS = 15.0
+"""How much longer than its own time limit an effector is waited for: ours need it to end what they started."""
+
 
 async def execute(effector: Effector, request: EffectRequest) -> tuple[EffectResult, bool]:
     """Carry out one request; also says whether it is certain that nothing was sent."""
     name = request.action.effector
     try:
-        result = await call(effector.execute, request)
+        async with asyncio.timeout(request.timeout_seconds + GRACE_SECONDS) as patience:
+            result = await call(effector.execute, request)
     except EffectorError as error:
         kind = EffectResult.failed if error.never_sent else EffectResult.unknown
         return kind(str(error)), error.never_sent
     except Exception as error:
+        if patience.expired():
+            log.error("effector.silent", effector=name, seconds=request.timeout_seconds)  # noqa: TRY400 - no crash
+            return EffectResult.unknown(f"the effector did not come back within {request.timeout_seconds:g} s"), False
         log.exception("effector.crashed", effector=name)
         return EffectResult.unknown(f"the effector broke: {type(error).__name__}: {error}"[:500]), False
     if not _is_result(result):

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from agentic.acting import Acted, Actor
 from agentic.contracts import Consultable, Deferred, Incident, Memory, Parked, ReasoningModule
 from agentic.digest import digest_log
 from agentic.planning import Planner
+from agentic.questions import Questions
 from agentic.reasoning.precedent import judged_wrong
 from agentic.reasoning.rules import unknown
 from agentic.records import write_record
@@ -26,6 +27,7 @@ from agentic.types import (
     HistoryRecord,
     Job,
     LogDigest,
+    ModelCall,
     RecordStatus,
     Situation,
 )
@@ -48,6 +50,45 @@ class Core:
     actor: Actor
     memory: Memory
     worker: str = ""
+    questions: Questions = field(default_factory=Questions)
+
+
+@dataclass(slots=True)
+class _Decided:
+    """What the chain of reasoning modules came to, and how."""
+
+    decision: Decision
+    notes: list[str] = field(default_factory=list)
+    calls: tuple[ModelCall, ...] = ()
+
+    def note(self, module: str, said: str | None) -> None:
+        """Keep a sentence for the record."""
+        if said:
+            self.notes.append(f"{module}: {said}"[:300])
+
+    def checked(self, module: str, answer: Decision, situation: Situation) -> Decision | None:
+        """Return an answer without what the module made up; None where it named actions that do not exist."""
+        unlisted = [action for action in answer.actions or () if action not in situation.menu]
+        if unlisted:
+            self.note(module, f"named {', '.join(unlisted)[:100]}, which is not on the menu; its answer was dropped")
+            return None
+        total = situation.digest.total_lines
+        lines = tuple(line for line in answer.diagnosis.evidence if 0 <= line < total)
+        if lines == answer.diagnosis.evidence:
+            return answer
+        self.note(module, "cited lines that the log does not have; they were dropped")
+        return answer.model_copy(update={"diagnosis": answer.diagnosis.model_copy(update={"evidence": lines})})
+
+    def as_progress(self) -> dict[str, Any]:
+        """Return it as it is stored with the incident."""
+        diagnosis = self.decision.diagnosis
+        return {"decision": self.decision, "diagnosis": diagnosis, "notes": self.notes, "calls": self.calls}
+
+    @classmethod
+    def of_progress(cls, stored: Mapping[str, Any]) -> _Decided:
+        """Return what `as_progress` stored."""
+        calls = tuple(ModelCall.model_validate(call) for call in stored.get("calls", ()))
+        return cls(Decision.model_validate(stored["decision"]), list(stored.get("notes", ())), calls)
 
 
 class Pipeline:
@@ -62,7 +103,7 @@ class Pipeline:
         event, job = incident.event, self._core.jobs(incident.event.job_id)
         refused = _refused_by_people(incident.progress)
         if refused is not None:
-            return self._record(incident, RecordStatus.REJECTED, reason=refused, decision=_decided(incident.progress))
+            return self._record(incident, RecordStatus.REJECTED, reason=refused, decision=_diagnosed(incident.progress))
         if not event.status.is_failure:
             return self._record(incident, RecordStatus.IGNORED, reason=f"the run {event.status}; nothing to heal")
         if event.lineage not in (None, event.event_id) and await incident.is_rerun_of(str(event.lineage)):
@@ -78,7 +119,10 @@ class Pipeline:
             precedents=tuple(await self._core.memory.recall(event, digest)),
             menu=self._core.planner.menu(job),
         )
-        decision, notes = await self._decide(incident, situation)
+        decided = await self._decide(incident, situation)
+        if isinstance(decided, Deferred):
+            return decided
+        decision = decided.decision
         diagnose_seconds = time.monotonic() - clock
         plan = self._core.planner.plan(decision, job)
         acted = await self._core.actor.carry_out(
@@ -93,8 +137,9 @@ class Pipeline:
             digest=digest,
             decision=decision,
             acted=acted,
-            notes=notes,
+            notes=tuple(decided.notes),
             diagnose_seconds=diagnose_seconds,
+            model_calls=tuple(decided.calls),
         )
 
     async def _digest(self, event: Event) -> LogDigest:
@@ -102,58 +147,47 @@ class Pipeline:
         read = partial(digest_log, event.log, exit_code=event.exit_code, command=event.command, context=context)
         return await asyncio.to_thread(read) if _is_long(event) else read()
 
-    async def _decide(self, incident: Incident, situation: Situation) -> tuple[Decision, tuple[str, ...]]:
+    async def _decide(self, incident: Incident, situation: Situation) -> _Decided | Deferred:
         """Return what an earlier delivery decided, else the first confident answer of the chain."""
-        decided = _decided(incident.progress)
-        if decided is not None:
-            return decided, tuple(incident.progress.get("notes", ()))
+        known = _decided(incident.progress)
+        if known is not None:
+            return known
+        found = _Decided(Decision(diagnosis=unknown(situation)))
         best: Decision | None = None
-        notes: list[str] = []
         for name, module in self._core.chain:
             asked = situation.model_copy(update={"suspicion": best}) if best is not None else situation
-            answer = await self._ask(name, module, asked, notes)
-            if answer is None:
-                continue
-            if best is None or answer.diagnosis.confidence > best.diagnosis.confidence:
-                best = answer
-            if best.diagnosis.confidence >= CONFIDENT:
-                break
-        if best is not None and best.diagnosis.source.startswith("llm:"):
-            await incident.save(decision=best, diagnosis=best.diagnosis, notes=notes)  # it is not asked twice
-        return best or Decision(diagnosis=unknown(situation)), tuple(notes)
-
-    async def _ask(self, name: str, module: ReasoningModule, situation: Situation, notes: list[str]) -> Decision | None:
-        """Ask one module; what it breaks or makes up is noted, and the chain goes on."""
-        answer: Decision | None
-        said: str | None
-        try:
             if module in self._consultable:
-                consulted = await self._consultable[module].consult(situation)
-                answer, said = consulted.decision, consulted.reason
+                consulted = await self._core.questions.ask(incident, asked, self._consultable[module])
+                if isinstance(consulted, Deferred):
+                    return consulted
+                found.calls += consulted.calls
+                found.note(name, consulted.reason)
+                answer = consulted.decision
             else:
-                in_place = module.quick and not _is_long(situation.event)
-                decided = module.decide(situation) if in_place else await call(module.decide, situation)
-                answer = await decided if inspect.isawaitable(decided) else decided
-                said = answer.note if answer is not None else None
+                answer = await self._ask(name, module, asked, found)
+            answer = answer and found.checked(name, answer, situation)
+            if answer is not None and (best is None or answer.diagnosis.confidence > best.diagnosis.confidence):
+                best = answer
+            if best is not None and best.diagnosis.confidence >= CONFIDENT:
+                break
+        found.decision = best or found.decision
+        if found.calls or found.decision.diagnosis.source.startswith("llm:"):
+            await incident.save(**found.as_progress())  # it is not asked twice
+        return found
+
+    async def _ask(self, name: str, module: ReasoningModule, situation: Situation, found: _Decided) -> Decision | None:
+        """Ask one module; what it breaks is noted, and the chain goes on."""
+        try:
+            in_place = module.quick and not _is_long(situation.event)
+            decided = module.decide(situation) if in_place else await call(module.decide, situation)
+            answer: Decision | None = await decided if inspect.isawaitable(decided) else decided
         except Exception as error:
             # A guest's module must not take the event with it.
             log.exception("reasoning.failed", module=name, event_id=situation.event.event_id)
-            notes.append(f"{name} failed: {type(error).__name__}: {error}"[:300])
+            found.note(name, f"failed: {type(error).__name__}: {error}")
             return None
-        if said:
-            notes.append(f"{name}: {said}"[:300])
-        if answer is None:
-            return None
-        unlisted = [action for action in answer.actions or () if action not in situation.menu]
-        if unlisted:
-            notes.append(f"{name} named {', '.join(unlisted)[:100]}, which is not on the menu; its answer was dropped")
-            return None
-        total = situation.digest.total_lines
-        lines = tuple(line for line in answer.diagnosis.evidence if 0 <= line < total)
-        if lines != answer.diagnosis.evidence:
-            diagnosis = answer.diagnosis.model_copy(update={"evidence": lines})
-            notes.append(f"{name} cited lines that the log does not have; they were dropped")
-            return answer.model_copy(update={"diagnosis": diagnosis})
+        if answer is not None:
+            found.note(name, answer.note)
         return answer
 
     def _record(
@@ -167,6 +201,7 @@ class Pipeline:
         acted: Acted | None = None,
         notes: tuple[str, ...] = (),
         diagnose_seconds: float = 0.0,
+        model_calls: tuple[ModelCall, ...] = (),
     ) -> HistoryRecord:
         return write_record(
             incident,
@@ -178,6 +213,7 @@ class Pipeline:
             acted=acted,
             notes=notes,
             diagnose_seconds=diagnose_seconds,
+            model_calls=model_calls,
         )
 
 
@@ -185,9 +221,14 @@ def _is_long(event: Event) -> bool:
     return sum(map(len, event.log)) > LONG_LOG_CHARS
 
 
-def _decided(progress: Mapping[str, Any]) -> Decision | None:
+def _decided(progress: Mapping[str, Any]) -> _Decided | None:
     """Return what an earlier delivery decided."""
-    return Decision.model_validate(progress["decision"]) if "decision" in progress else None
+    return _Decided.of_progress(progress) if "decision" in progress else None
+
+
+def _diagnosed(progress: Mapping[str, Any]) -> Decision | None:
+    known = _decided(progress)
+    return known.decision if known else None
 
 
 def _refused_by_people(progress: Mapping[str, Any]) -> str | None:
@@ -209,10 +250,10 @@ def as_memory(record: HistoryRecord) -> Mapping[str, Any] | None:
     return {
         "event_id": record.event_id,
         "job_id": record.job_id,
-        "category": record.diagnosis.category,
+        "category": record.diagnosis.category.value,  # plain texts are written faster than members of enumerations
         "root_cause": record.diagnosis.root_cause,
         "tried": [o.name for o in record.outcomes if o.status in ("done", "failed", "unknown")],
-        "status": record.status,
+        "status": record.status.value,
         "verified": verified,
         "at": record.finished_at,
     }

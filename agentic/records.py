@@ -6,7 +6,7 @@ from datetime import datetime
 
 from agentic.acting import Acted
 from agentic.contracts import Incident
-from agentic.types import Diagnosis, HistoryRecord, LogDigest, RecordStatus, utc_now
+from agentic.types import Diagnosis, HistoryRecord, LogDigest, ModelCall, RecordStatus, utc_now
 
 
 def write_record(
@@ -20,6 +20,7 @@ def write_record(
     acted: Acted | None = None,
     notes: tuple[str, ...] = (),
     diagnose_seconds: float = 0.0,
+    model_calls: tuple[ModelCall, ...] = (),
 ) -> HistoryRecord:
     """Build the one record of an event; timings are seconds: waiting, diagnosing, acting, and all in all."""
     now = utc_now()
@@ -41,15 +42,16 @@ def write_record(
         finished_at=now,
         timings=_timings(incident, now, acted, diagnose_seconds),
         notes=notes,
+        model_calls=model_calls,
     )
 
 
 def _timings(incident: Incident, now: datetime, acted: Acted | None, diagnose_seconds: float) -> dict[str, float]:
     received, begun = incident.event.received_at, incident.begun_at
-    act = sum(outcome.duration_seconds for outcome in acted.outcomes) if acted else 0.0
+    act = sum(outcome.duration_seconds for outcome in acted.outcomes) if acted and acted.outcomes else 0.0
     return {
-        "queue": round(max(0.0, (begun - received).total_seconds()), 4),
+        "queue": max(0.0, round((begun - received).total_seconds(), 4)),
         "diagnose": round(diagnose_seconds, 4),
         "act": round(act, 4),
-        "total": round(max(0.0, (now - received).total_seconds()), 4),
+        "total": max(0.0, round((now - received).total_seconds(), 4)),
     }

@@ -152,6 +152,8 @@ class LogDigest(Frozen):
     dropped_lines: int = 0
     lines: tuple[str, ...] = Field(default=(), exclude=True, repr=False)
     """The whole log cleaned of colours and control characters, index = line number; never stored."""
+    numbers: tuple[int, ...] = Field(default=(), exclude=True, repr=False)
+    """Of a log too long to keep: the number in the log as received of each of `lines`. Empty when they are all."""
 
 
 class Diagnosis(Frozen):
@@ -173,6 +175,24 @@ class Decision(Frozen):
     actions: tuple[str, ...] | None = None
     """Names from the menu in order, or None to take the playbook of the category."""
     note: str | None = None
+
+
+class ModelCall(Frozen):
+    """One question to a model, answered or not."""
+
+    model: str
+    prompt_hash: str
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    duration_seconds: float = 0.0
+    finish_reason: str | None = None
+    attempts: int = 1
+    raw: str = ""
+    """What the model said: redacted, shortened, and still untrusted."""
+    error: str | None = None
+    """Why it gave no usable answer, by the names of docs/lm-studio.md."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
 class Risk(StrEnum):
@@ -383,5 +403,8 @@ class HistoryRecord(Frozen):
     finished_at: datetime
     timings: dict[str, float] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    model_calls: tuple[ModelCall, ...] = ()
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True, protected_namespaces=()
+    )

@@ -15,6 +15,9 @@ from store.lease import LeaseKeeper
 
 log = structlog.get_logger()
 
+STUCK_SECONDS = 120.0
+"""How long the event loop may stand still before its leases are let go; far beyond whatever is slow."""
+
 
 class Heartbeat:
     """Beats each third of the lease; says at once which incidents are lost (id to the fence that is lost).
@@ -43,6 +46,8 @@ class Heartbeat:
         self._stopping = False
         self._pause_after_failure = min(lease_seconds / 10, 1.0)
         self.about: Mapping[str, Any] = {}
+        self._loop_seen_at: float | None = None
+        self._said_stuck = False
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -56,6 +61,10 @@ class Heartbeat:
         self._thread.join(timeout=10)
         self._keeper.leave(self._worker)
         self._keeper.close()
+
+    def loop_runs(self) -> None:
+        """Note that the event loop goes round; once it has said so, it is missed when it falls silent."""
+        self._loop_seen_at = time.monotonic()
 
     def hold(self, event_id: str, fence: str, claimed_at: float) -> None:
         """Keep a lease that was given at `claimed_at` (monotonic, taken before the claim was sent)."""
@@ -75,9 +84,20 @@ class Heartbeat:
         with self._lock:
             return len(self._held)
 
+    def soon_over(self, within_seconds: float) -> dict[str, str]:
+        """Return what will be lost by then unless it is renewed; the loop looks too, should this thread be held up.
+
+        Looking up the store's address, for one, knows no time limit.
+        """
+        return self._over(time.monotonic() + within_seconds)
+
     def _run(self) -> None:
         while not self._stopping:
-            answered = self._beat()
+            try:
+                answered = self._beat()
+            except Exception:  # a thread that dies silently would lose every lease
+                log.exception("heartbeat.failed")
+                answered = False
             self._wake.wait(min(self._lease / 3, 10.0) if answered else self._pause_after_failure)
             self._wake.clear()
 
@@ -86,8 +106,8 @@ class Heartbeat:
         with self._lock:
             held = {event_id: fence for event_id, (fence, _) in self._held.items()}
         try:
-            answer = self._keeper.beat(self._worker, {**self.about, "in_hand": len(held)}, held)
-        except Exception:  # a thread that dies silently would lose every lease
+            answer = None if self._stuck(sent) else self._keeper.beat(self._worker, self._about(held), held)
+        except Exception:
             log.exception("heartbeat.failed")
             answer = None
         if answer is None:
@@ -100,6 +120,18 @@ class Heartbeat:
         if lost:
             self._lost(lost)
         return answer is not None
+
+    def _about(self, held: Mapping[str, str]) -> Mapping[str, Any]:
+        return {**self.about, "in_hand": len(held)}
+
+    def _stuck(self, now: float) -> bool:
+        """Say whether the event loop stands still: nobody works on what is in hand, so others should have it."""
+        seen = self._loop_seen_at
+        stuck = seen is not None and now - seen > STUCK_SECONDS
+        if stuck and not self._said_stuck:
+            log.error("worker.stuck", seconds=round(now - (seen or now)), in_hand=self.held())
+        self._said_stuck = stuck
+        return stuck
 
     def _renew(self, held: Mapping[str, str], lost: set[str], sent: float) -> None:
         with self._lock:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 
 from agentic.errors import AutoRemedyError, ConfigError, PluginError
@@ -11,6 +10,7 @@ from agentic_worker.service import WorkerService
 from config import load_settings, worker_environment
 from settings.collector import calm_collector
 from settings.logs import set_up_logs
+from settings.stopping import stopped_by_signals
 from store import Store, StoreMisconfigured
 from store.setup import set_up_store
 
@@ -45,13 +45,11 @@ def main() -> int:
 
 
 async def _run(service: WorkerService, store: Store) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # HUP: the terminal was closed
-        loop.add_signal_handler(number, service.stop)
-    try:
-        await service.run()
-    finally:
-        await store.close()
+    with stopped_by_signals(service.stop):
+        try:
+            await service.run()
+        finally:
+            await store.close()
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 LOOK_AT_MODEL_SECONDS = 15.0
 OPEN_AGAIN_SECONDS = 1.0
+LOOK_AT_LEASES_SECONDS = 1.0
 
 
 class WorkerService:
@@ -73,6 +74,7 @@ class WorkerService:
         ]
         beside = [asyncio.create_task(runner.run(), name=f"sensor {runner.name}") for runner in runners]
         beside.append(asyncio.create_task(self._watch_model(), name="model watch"))
+        beside.append(asyncio.create_task(self._watch_each_other(), name="lease watch"))
         for task in beside:
             task.add_done_callback(_say_if_dead)
         try:
@@ -104,6 +106,15 @@ class WorkerService:
         """Called by the heartbeat's thread."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._worker.fence, fences)
+
+    async def _watch_each_other(self) -> None:
+        """Let the heartbeat see that the loop goes round, and see for ourselves that the leases are renewed."""
+        pause = min(LOOK_AT_LEASES_SECONDS, self._store.limits.lease_seconds / 10)
+        while True:
+            self._heartbeat.loop_runs()
+            if over := self._heartbeat.soon_over(pause):
+                self._worker.fence(over)
+            await asyncio.sleep(pause)
 
     async def _watch_model(self) -> None:
         """Keep the store's note of the model server fresh, for people who look at the status."""

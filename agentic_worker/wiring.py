@@ -13,11 +13,15 @@ from agentic.digest import Redactor
 from agentic.intake import Limits, event_from_json, event_from_mapping, parse_event
 from agentic.pipeline import CONFIDENT, Core, Pipeline
 from agentic.planning import Planner
+from agentic.questions import Questions
 from agentic.reasoning.precedent import PrecedentModule
 from agentic.reasoning.rules import Rules
 from agentic.types import Event, Job, LogDigest, Situation, utc_now
 from settings.models import Settings
 from settings.parts import build_parts
+
+ANSWER_GRACE_SECONDS = 15.0
+"""Beyond the deadline of a question, for looking at the server and for writing down what it said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ def build(settings: Settings, memory: Memory, worker: str, environ: Mapping[str,
         actor=Actor(parts.effectors, actions, limits, _unteach(parts.reasoning, planner)),
         memory=memory,
         worker=worker,
+        questions=Questions(settings.llm.deadline_seconds + ANSWER_GRACE_SECONDS, settings.llm.max_wait_seconds),
     )
     intake = Limits(settings.api.max_body_bytes, settings.api.max_log_bytes, settings.api.max_batch)
     return Parts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from prometheus_client import (
@@ -14,9 +15,11 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import Scope
+
+from agentic import usage
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each one, which nobody reads
 
@@ -46,6 +49,24 @@ GAUGES: dict[str, tuple[str, str]] = {
     "history_records": ("history_length", "History records kept"),
 }
 """Gauge to the entry of the store's status that it shows, and what it means."""
+HISTOGRAMS: dict[str, tuple[str, str, str, tuple[float, ...]]] = {
+    "gen_ai_seconds": (
+        "gen_ai_client_operation_duration_seconds",
+        "Time that questions to the model took, failed ones with the type of their error",
+        "error_type",
+        usage.SECONDS,
+    ),
+    "gen_ai_tokens": (
+        "gen_ai_client_token_usage",
+        "Tokens of questions to the model and of its answers",
+        "gen_ai_token_type",
+        usage.TOKENS,
+    ),
+}
+"""Total kept by the store to the histogram that it is: name, help, second label and buckets.
+
+The names are those of OpenTelemetry's GenAI conventions, so they have no prefix of ours.
+"""
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -115,6 +136,23 @@ class _Snapshot(Collector):
             family = CounterMetricFamily(f"autoremedy_{name}", total.help, labels=total.labels)
             for values, count in (self._totals or {}).get(name, {}).items():
                 family.add_metric(_label_values(values, len(total.labels)), count)
+            yield family
+        yield from self._histograms(self._totals or {})
+
+    @staticmethod
+    def _histograms(totals: Mapping[str, Mapping[str, float]]) -> Iterable[Metric]:
+        for name, (metric, text, label, bounds) in HISTOGRAMS.items():
+            labels = ["gen_ai_operation_name", "gen_ai_request_model", label]
+            family = HistogramMetricFamily(metric, text, labels=labels)
+            series: dict[tuple[str, str], dict[str, float]] = {}
+            for values, amount in totals.get(name, {}).items():
+                model, second, bucket = _label_values(values, 3)
+                series.setdefault((model, second), {})[bucket] = amount
+            for (model, second), found in series.items():
+                reached = list(accumulate(found.get(str(n), 0.0) for n in range(len(bounds) + 1)))
+                edges = [*(str(float(bound)) for bound in bounds), "+Inf"]
+                buckets = list(zip(edges, reached, strict=True))
+                family.add_metric(["chat", model, second], buckets=buckets, sum_value=found.get("sum", 0.0))
             yield family
 
     @staticmethod

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,10 +16,12 @@ from cli.state import AsJson
 from cli.terminal import clean, complain, console, print_json
 
 if TYPE_CHECKING:
+    from agentic.digest import Selection, Selector
     from agentic.types import Action, Diagnosis
     from config import Settings
 
 USAGE_ERROR = 2
+_CHUNK = 1 << 20
 
 
 def diagnose(
@@ -45,30 +49,41 @@ def diagnose(
         _batch(doctor, batch, out)
         return
     assert file is not None
-    log = _read(file)
-    if not log.strip():
+    log = _read(file, doctor)
+    if not any(line.strip() for line in log.lines):
         known = "exit code and command" if exit_code is not None or command else "nothing"
         complain(f"{'stdin' if file == '-' else file} is empty: no log to read; {known} to go by")
-    case = {"id": file, "job": {"name": job, "command": command, "exit_code": exit_code}, "log": log}
-    found = doctor.diagnose(case)
+    found = doctor.read(file, Run(job, command, exit_code), log)
     if as_json:
         print_json(found.as_answer())
     else:
         found.show()
 
 
+@dataclass(frozen=True)
+class Run:
+    """What is known of a run besides its log."""
+
+    job: str
+    command: str | None
+    exit_code: int | None
+
+
 class Found:
     """A diagnosis with the log it is about, secrets redacted."""
 
-    def __init__(self, case_id: Any, diagnosis: Diagnosis, plan: tuple[Action, ...], log: tuple[str, ...]) -> None:
+    def __init__(
+        self, case_id: Any, diagnosis: Diagnosis, plan: tuple[Action, ...], log: tuple[str, ...], read: Selection
+    ) -> None:
         self.case_id = case_id
         self.diagnosis = diagnosis
         self.plan = plan
         self.log = log
+        self._read = read
 
     def as_answer(self) -> dict[str, Any]:
         """Return it as the contract has it: best first."""
-        return {
+        answer = {
             "id": self.case_id,
             "category": self.diagnosis.category.value,
             "evidence": list(self.diagnosis.evidence),
@@ -78,6 +93,9 @@ class Found:
             "source": self.diagnosis.source,
             "redacted": list(self.log),
         }
+        if not self._read.whole:
+            answer |= {"line_numbers": list(self._read.numbers), "total_lines": self._read.total_lines}
+        return answer
 
     def show(self) -> None:
         """Write it for people."""
@@ -86,7 +104,8 @@ class Found:
         page = Page(console())
         content = self.diagnosis.model_dump(mode="json")
         page.section("Cause", cause_lines(content))
-        page.section("Evidence", evidence_lines(content, self.log, {}, around=2))
+        numbered = dict(zip(self._read.numbers, self.log, strict=True))
+        page.section("Evidence", evidence_lines(content, (), numbered, around=2))
         page.section("Plan", [f"{n}. {_in_words(action)}" for n, action in enumerate(self.plan, 1)])
 
 
@@ -109,10 +128,15 @@ class Diagnostician:
         self._rules = Rules([settings.base_dir() / folder for folder in settings.knowledge])
         self._planner = Planner(settings.declared_actions(), settings.all_playbooks())
 
+    def selector(self) -> Selector:
+        """Return what reads a log of any size."""
+        from agentic.digest import Selector
+
+        return Selector(self._rules.scout)
+
     def diagnose(self, case: Mapping[str, Any]) -> Found:
         """Diagnose one case; raises ValueError when it is not one."""
-        from agentic.digest import digest_log, split_log
-        from agentic.types import Category, Decision, Diagnosis, Event, EventStatus, Situation
+        from agentic.digest import Selection, split_log
 
         job_said, log = case.get("job") or {}, case.get("log") or ()
         if not isinstance(job_said, Mapping):
@@ -122,20 +146,33 @@ class Diagnostician:
         elif not isinstance(log, (list, tuple)):
             raise ValueError("`log` must be a text or a list of lines")  # noqa: TRY004 - as above
         name, command, exit_code = job_said.get("name"), job_said.get("command"), job_said.get("exit_code")
-        lines = self._redactor.lines([str(line) for line in log])
+        run = Run(
+            str(name or "diagnose"),
+            str(command) if command else None,
+            exit_code if isinstance(exit_code, int) else None,
+        )
+        return self.read(case.get("id"), run, Selection.of(str(line) for line in log))
+
+    def read(self, case_id: Any, run: Run, log: Selection) -> Found:
+        """Diagnose one run from what was kept of its log."""
+        from agentic.digest import digest_log
+        from agentic.types import Category, Decision, Diagnosis, Event, EventStatus, Situation
+
         event = Event(
             event_id="diagnose",
-            job_id=str(name or "diagnose"),
+            job_id=run.job,
             status=EventStatus.FAILED,
-            log=tuple(lines),
-            command=self._redactor.text(str(command)) if command else None,
-            exit_code=exit_code if isinstance(exit_code, int) else None,
+            log=tuple(self._redactor.lines(log.lines)),
+            command=self._redactor.text(run.command) if run.command else None,
+            exit_code=run.exit_code,
         )
         digest = digest_log(
             event.log,
             exit_code=event.exit_code,
             command=event.command,
             context=f"{event.job_id} {event.status}",
+            numbers=log.number_of,
+            total_lines=log.total_lines,
         )
         job = self._settings.job_for(event.job_id)
         decision = self._rules.decide(Situation(event=event, digest=digest, job=job, menu=self._planner.menu(job)))
@@ -147,15 +184,19 @@ class Diagnostician:
                 source="none",
             )
             decision = Decision(diagnosis=nothing)
-        return Found(case.get("id"), decision.diagnosis, self._planner.plan(decision, job), event.log)
+        return Found(case_id, decision.diagnosis, self._planner.plan(decision, job), event.log, log)
 
 
-def _read(file: str) -> str:
+def _read(file: str, doctor: Diagnostician) -> Selection:
+    """Read a log of any size in bounded memory."""
+    selector = doctor.selector()
     try:
-        raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as source:
+            while data := source.read(_CHUNK):
+                selector.feed(data)
     except OSError as error:
         raise typer.BadParameter(f"{file}: {error.strerror}") from None
-    return raw.decode("utf-8", "replace")
+    return selector.close()
 
 
 def _batch(doctor: Diagnostician, source: Path, target: Path) -> None:

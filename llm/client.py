@@ -92,6 +92,7 @@ class ChatClient:
         self.model = model
         self.max_output_tokens = max_output_tokens
         self.deadline_seconds = deadline_seconds
+        self.concurrency = concurrency
         self.tokens = TokenEstimate()
         self.breaker = breaker or Breaker()
         self.state: ServerState | None = None

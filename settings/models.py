@@ -125,7 +125,10 @@ class LlmSettings(Section):
     )
     max_output_tokens: Count = 500
     deadline_seconds: Seconds = Field(180, description="For one question in all")
-    concurrency: Count = Field(1, description="Questions under way at once")
+    concurrency: Count = Field(1, description="Questions under way at once, in each worker")
+    max_wait_seconds: Seconds = Field(
+        900, description="Longest time a failure waits for a model that is busy with others; then it goes on without"
+    )
 
 
 class EffectorCall(Section):

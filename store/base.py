@@ -12,12 +12,12 @@ from typing import Any
 from pydantic_core import from_json, to_json
 from redis import exceptions as errors
 
-from store.calls import Calls, is_passing, pause
+from store.calls import Calls, Scripts, is_passing, pause
 from store.connect import connect, disconnect
 from store.durability import Confirmer
-from store.errors import BadCursor, StoreUnavailable
+from store.errors import BadCursor, StoreMisconfigured, StoreUnavailable
 from store.keys import Keys
-from store.server import inspect_server
+from store.server import inspect_server, what_to_change
 
 BLOCK_SECONDS = 0.5
 """Longest time an idle worker waits before it looks for due and abandoned incidents."""
@@ -60,7 +60,10 @@ class StoreBase:
         self.limits = limits or Limits()
         self._client = connect(url)
         self._blocking = connect(url, socket_timeout=BLOCK_SECONDS + 5)
-        self._calls = Calls(self._client, self.keys)
+        scripts = Scripts(self.keys)
+        self._calls = Calls(self._client, scripts)
+        self._claiming = Calls(self._client, scripts)
+        """A way of its own for claims: they need not wait for the answers to what was sent before them."""
         self._confirmer = Confirmer(self._client)
         self.server: dict[str, Any] = {}
 
@@ -69,14 +72,17 @@ class StoreBase:
         try:
             self.server = await inspect_server(self._client, self.keys.prefix)
             await self._calls.load()
+            # Changes nothing; shows whether scripts may be run and our keys be read.
+            await self._client.execute_command(*self._calls.command("usage"))  # type: ignore[no-untyped-call]
         except (errors.RedisError, OSError) as error:
             if is_passing(error):
                 raise StoreUnavailable(f"the store does not answer: {error or type(error).__name__}") from error
-            raise
+            raise StoreMisconfigured(what_to_change(error, self.keys.prefix)) from error
 
     async def close(self) -> None:
         """Drop the connections."""
         await self._calls.close()
+        await self._claiming.close()
         await disconnect(self._blocking)
         await disconnect(self._client)
 

@@ -61,7 +61,8 @@ def _through_sentinel(url: str, options: dict[str, Any], kind: Any) -> Any:
     service, _, db = parts.path.strip("/").partition("/")
     if not service:
         raise ValueError("a Sentinel URL ends in the name of the service: redis+sentinel://host:26379/mymaster")
-    nodes = [(place.partition(":")[0], int(place.partition(":")[2] or 26379)) for place in places]
+    hosts = [urlsplit(f"//{place}") for place in places]
+    nodes = [(host.hostname or "", host.port or 26379) for host in hosts]
     login = {"username": unquote(parts.username) if parts.username else None}
     login["password"] = unquote(parts.password) if parts.password else None
     sentinel = kind(

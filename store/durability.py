@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -17,18 +17,17 @@ from redis import exceptions as errors
 from redis.asyncio import Redis
 
 from store.calls import is_passing
+from store.server import can_confirm_fsync, look
 
 log = structlog.get_logger()
 
 CONFIRM_MS = 2000
 """Longer than the second between two fsyncs of `everysec`."""
+GO = b"go"
 
 
-def can_confirm_fsync(server: Mapping[str, Any]) -> bool:
-    """Say whether the server must be asked about its append-only file, and has the command for it."""
-    numbers = [int(part) for part in str(server.get("version", "0")).split(".")[:2] if part.isdigit()]
-    has_waitaof = server.get("server") == "valkey" or numbers >= [7, 2]
-    return bool(server.get("append_only")) and server.get("fsync") != "always" and has_waitaof
+class _NotYet(Exception):
+    """The write is not as safe as it can be made; it is asked for again."""
 
 
 class Confirmer:
@@ -37,34 +36,60 @@ class Confirmer:
     def __init__(self, client: Redis) -> None:
         self._client = client
 
-    async def confirm(self, server: Mapping[str, Any], command: Sequence[str | bytes | float]) -> None:
-        """Return when the write of `command` is on disk, and on a replica if there is one."""
+    async def confirm(self, text: str, command: Sequence[str | bytes | float]) -> list[bytes]:
+        """Return the answer to `command`: a go only once its write is on disk, and on a replica if there is one.
+
+        The answer may be another than the one before: a server that came back, or took over, may have forgotten
+        that this worker holds the incident.
+        """
         attempt = 0
         while True:
             try:
-                missing = await self._try(server, command)
+                return await self._try(text, command)
+            except _NotYet as problem:
+                missing = str(problem)
             except (errors.RedisError, OSError) as error:
                 if not is_passing(error):
                     raise
                 missing = str(error) or type(error).__name__
-            if missing is None:
-                return
             attempt += 1
             if attempt in (1, 10) or attempt % 100 == 0:
                 log.warning("store.not_confirmed", attempt=attempt, missing=missing)
             await asyncio.sleep(min(0.05 * 2 ** min(attempt, 5), 1.0) * random.uniform(0.5, 1.0))  # noqa: S311
 
-    async def _try(self, server: Mapping[str, Any], command: Sequence[str | bytes | float]) -> str | None:
-        """Send the command once more; return what did not take its write in time, or None."""
+    async def _try(self, text: str, command: Sequence[str | bytes | float]) -> list[bytes]:
+        """Send the command once more; raises _NotYet when its write is not safe in time."""
         # Both waits count the writes of their own connection, so the pool must not change it in between.
         async with self._client.client() as connection:
             ask: Any = connection.execute_command
-            await ask(*command)
-            if can_confirm_fsync(server):
-                local, _ = await ask("WAITAOF", 1, 0, CONFIRM_MS)
-                if int(local) < 1:
-                    return "the append-only file is not on disk"
-            replicas = int((await connection.info("replication")).get("connected_slaves", 0))
-            if replicas and int(await ask("WAIT", 1, CONFIRM_MS)) < 1:
-                return "no replica has the write"
-        return None
+            try:
+                answer: list[bytes] = await ask(*command)
+            except errors.NoScriptError:  # restarted meanwhile
+                await connection.script_load(text)
+                answer = await ask(*command)
+            if answer[0] == GO:
+                await _make_safe(connection)
+        return answer
+
+
+async def _make_safe(connection: Redis) -> None:
+    """Wait until what this connection wrote is as safe as this server can make it.
+
+    The server is looked at anew: after a failover, or a change of its settings, it is not the one that was found
+    at start.
+    """
+    server = await look(connection)
+    if can_confirm_fsync(server):
+        local, _ = await _wait(connection, "WAITAOF", 1, 0, CONFIRM_MS)
+        if int(local) < 1:
+            raise _NotYet("the append-only file is not on disk")
+    if server["replicas"] and int(await _wait(connection, "WAIT", 1, CONFIRM_MS)) < 1:
+        raise _NotYet("no replica has the write")
+
+
+async def _wait(connection: Redis, *command: str | int) -> Any:
+    try:
+        return await connection.execute_command(*command)  # type: ignore[no-untyped-call]
+    except errors.ResponseError as error:
+        # It became a replica a moment ago, its append-only file was turned off, or this user may not ask.
+        raise _NotYet(str(error)) from error

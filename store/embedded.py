@@ -13,6 +13,7 @@ import hashlib
 import os
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -81,8 +82,8 @@ class EmbeddedStore:
             self._dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             if self._socket.parent != self._dir:
                 self._socket.parent.mkdir(exist_ok=True, mode=0o700)
-                owner = self._socket.parent.stat()
-                if owner.st_uid != os.getuid() or owner.st_mode & 0o077:
+                owner = self._socket.parent.lstat()  # a link could be turned to somebody else's server later
+                if owner.st_uid != os.getuid() or owner.st_mode & 0o077 or not stat.S_ISDIR(owner.st_mode):
                     raise EmbeddedStoreError(f"{self._socket.parent} is open to others; remove it and start again")
         except OSError as error:
             raise EmbeddedStoreError(
@@ -130,6 +131,7 @@ class EmbeddedStore:
                     stderr=subprocess.STDOUT,
                     cwd=self._dir,
                     start_new_session=True,
+                    umask=0o077,  # the folder may be open to others; the events in it are not for them
                 )
         except OSError as error:
             raise EmbeddedStoreError(f"the embedded store did not start: {error}") from error

@@ -9,13 +9,14 @@ import time
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from agentic.contracts import Begin, BeginAnswer, Entry, Incident, Usage
+from agentic.contracts import Asked, Begin, BeginAnswer, Entry, Incident, Usage
 from agentic.errors import Fenced
 from agentic.planning import TELLING_KINDS
 from agentic.types import Action, Event, Outcome, utc_now
 from store.base import Page, as_number, dumps, from_cursor, loads, to_cursor
 from store.errors import StoreUnavailable
 from store.history import HistoryStore
+from store.questions import QuestionStore
 from store.queue import Claimed, QueueStore
 from store.timeline import (
     SHOWN_FIELDS,
@@ -91,11 +92,25 @@ class StoredIncident(Incident):
     async def usage(self) -> Usage:
         return await self._store.usage(self.event.job_id)
 
+    async def ask(self, signature: str, by: str, may: Literal["go", "wait", "look"], seconds: float) -> Asked:
+        return await self._store.ask(self.event.event_id, self._fence, signature, by, may, seconds)
+
+    async def answered(
+        self,
+        signature: str,
+        by: str,
+        answer: Mapping[str, Any] | None,
+        keep_seconds: float,
+        counts: Mapping[str, float],
+    ) -> None:
+        event_id, fence = self.event.event_id, self._fence
+        await self._store.answered(event_id, fence, signature, by, answer, keep_seconds, counts)
+
     async def is_rerun_of(self, event_id: str) -> bool:
         return await self._store.is_rerun_of(event_id, self.event.job_id)
 
 
-class IncidentStore(QueueStore, HistoryStore):
+class IncidentStore(QueueStore, HistoryStore, QuestionStore):
     """The live side of incidents."""
 
     async def begin(
@@ -121,7 +136,8 @@ class IncidentStore(QueueStore, HistoryStore):
         )  # fmt: skip
         answer, text = await self._calls("begin", *arguments)
         if confirm and answer == b"go":
-            await self._confirmer.confirm(self.server, self._calls.command("begin", *arguments))
+            command = self._calls.command("begin", *arguments)
+            answer, text = await self._confirmer.confirm(self._calls.scripts.texts["begin"], command)
         return answer.decode(), (text or b"").decode()
 
     async def result(

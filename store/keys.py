@@ -13,8 +13,10 @@ class Keys:
 
     SINGLE = {  # noqa: RUF012 - a constant table, in the order of the docs
         "events": "list: raw JSON of waiting events; anyone may RPUSH, workers take from the left",
+        "arrivals": "string: number of the latest arrival; tells whether a success came after a failure",
         "history": "list: one JSON record per event, oldest first; anyone may LRANGE",
         "dead": "list: payloads that could not be processed, with the reason, oldest first",
+        "payloads": "hash: event id -> payload, from its first claim until its record",
         "leases": "zset: incident in hand -> end of its lease (ms, the server's clock)",
         "delayed": "zset: incident put aside -> when it is due (ms)",
         "waiting": "zset: incident that waits for a person -> when the question expires (ms)",
@@ -40,6 +42,9 @@ class Keys:
         "awaiting": "set, by job id: incidents that a success of the job would prove healed",
         "memory": "list, by signature: earlier incidents, newest first",
         "lessons": "list, by signature: corrections by people, newest first",
+        "answer": "hash, by signature: a model's answer to its question, for the next failures of that kind",
+        "asking": "string, by signature: event and fence of whoever asks a model now; ends with the deadline",
+        "askers": "set, by signature: incidents put aside until that answer is there",
         "by-job": "zset, by job id: event id -> number of its record",
         "by-status": "zset, by status: event id -> number of its record",
         "by-category": "zset, by category: event id -> number of its record",

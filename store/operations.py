@@ -78,8 +78,8 @@ class OperationsStore(StoreBase):
             if content["event_id"] == event_id:
                 payload = base64.b64decode(content["payload_base64"]) if "payload_base64" in content else None
                 body = payload if payload is not None else content["payload"].encode()
-                accepted, named = int(bool(content.get("accepted"))), int(not event_id.startswith("raw-"))
-                answer = await self._ask("replay", letter, event_id, body, accepted, secrets.token_hex(8), named)
+                accepted = int(bool(content.get("accepted")))
+                answer = await self._ask("replay", letter, event_id, body, accepted, secrets.token_hex(8))
                 return bool(answer == b"ok")
         return False
 

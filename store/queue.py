@@ -113,7 +113,7 @@ class QueueStore(StoreBase):
         """
         longest = self.limits.max_payload_bytes
         most = min(most, CALL_LIMIT)
-        answer = await self._calls("claim", worker, nonce, self.limits.lease_ms, most, suspects, longest)
+        answer = await self._claiming("claim", worker, nonce, self.limits.lease_ms, most, suspects, longest)
         fence = answer[0].decode()
         return [_claimed(incident, fence) for incident in answer[1:]]
 
@@ -136,9 +136,12 @@ class QueueStore(StoreBase):
         flat = [part for name, value in progress.items() for part in (name, dumps(value))]
         return bool(await self._calls("save", event_id, fence, next(self._saves), *flat) == b"ok")
 
-    async def defer(self, event_id: str, fence: str, wait_seconds: float, *, watch_job: str = "") -> bool:
-        """Put an incident aside; False when another worker holds it."""
-        answer = await self._calls("defer", event_id, fence, max(0, int(wait_seconds * 1000)), watch_job)
+    async def defer(
+        self, event_id: str, fence: str, wait_seconds: float, *, watch_job: str = "", watch_answer: str = ""
+    ) -> bool:
+        """Put an incident aside, at most until the job is well or the signature answered; False when fenced."""
+        wait_ms = max(0, int(wait_seconds * 1000))
+        answer = await self._calls("defer", event_id, fence, wait_ms, watch_job, watch_answer)
         return bool(answer == b"ok")
 
     async def release(self, event_id: str, fence: str) -> bool:

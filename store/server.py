@@ -3,50 +3,94 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
 from redis import exceptions as errors
 from redis.asyncio import Redis
 
-from store.durability import can_confirm_fsync
 from store.errors import StoreMisconfigured
 
 log = structlog.get_logger()
 
 
 async def inspect_server(client: Redis, prefix: str) -> dict[str, Any]:
-    """Return what matters about the server: name, version, mode, how it persists; raises StoreMisconfigured.
+    """Return what matters about the server, and what it could lose; raises StoreMisconfigured."""
+    found = await look(client)
+    if found["append_only"] is None:
+        told = ["the server does not let us look at it (INFO), so nobody can tell what a crash loses"]
+    else:
+        _refuse(found, prefix)
+        told = risks(found)
+        if can_confirm_fsync(found) and not await _may_confirm(client):
+            told.append("this user may not ask WAITAOF, so no effect is ever begun; allow it with +waitaof")
+    passing = ("compatible_with", "replicas")
+    return {**{name: value for name, value in found.items() if name not in passing}, "risks": told}
+
+
+async def look(client: Redis) -> dict[str, Any]:
+    """Return name, version, mode, how it persists, how many replicas follow it.
 
     Missing rights to look at its configuration are not an error.
     """
     try:
-        info = await client.info("server")
-        persistence = await client.info("persistence")
-        memory = await client.info("memory")
+        info = await client.info()
     except errors.NoPermissionError:
-        risk = "the server does not let us look at it (INFO), so nobody can tell what a crash loses"
         unknown = dict.fromkeys(("server", "version", "mode", "eviction"), "?")
-        return {**unknown, "append_only": None, "fsync": None, "risks": [risk]}
+        return {**unknown, "append_only": None, "fsync": None, "replicas": 0, "replica_of": None}
     found: dict[str, Any] = {
         "server": info.get("server_name", "redis"),
         "version": str(info.get("valkey_version") or info.get("redis_version", "?")),
+        "compatible_with": str(info.get("redis_version", "7")),
         "mode": info.get("server_mode") or info.get("redis_mode", "standalone"),
-        "append_only": bool(persistence.get("aof_enabled")),
-        "eviction": memory.get("maxmemory_policy", "?"),
+        "append_only": bool(info.get("aof_enabled")),
+        "eviction": info.get("maxmemory_policy", "?"),
+        "replicas": int(info.get("connected_slaves", 0)),
+        "replica_of": f"{info.get('master_host')}:{info.get('master_port')}" if info.get("role") == "slave" else None,
     }
     try:
         found["fsync"] = (await client.config_get("appendfsync")).get("appendfsync")
     except errors.ResponseError:
         found["fsync"] = None  # CONFIG is often forbidden to ordinary users
-    _refuse(found, str(info.get("redis_version", "7")), prefix)
-    return {**found, "risks": risks(found)}
+    return found
 
 
-def _refuse(found: dict[str, Any], compatible_with: str, prefix: str) -> None:
+async def _may_confirm(client: Redis) -> bool:
+    try:
+        await client.execute_command("WAITAOF", 0, 0, 1)  # type: ignore[no-untyped-call]
+    except errors.NoPermissionError:
+        return False
+    except errors.ResponseError:
+        return True  # a replica cannot be asked; another message says that it is one
+    return True
+
+
+def what_to_change(error: Exception, prefix: str) -> str:
+    """Say in a sentence what is wrong when the server answers, and does not let us work."""
+    if isinstance(error, errors.AuthenticationError):
+        return f"the store refuses the user or password in redis.url: {error}"
+    if isinstance(error, errors.NoPermissionError | errors.AuthorizationError):
+        return (
+            f"the user in redis.url may not do what is needed: {error}; "
+            f"allow it the keys {prefix}:* and the commands named in docs/deployment.md"
+        )
+    if isinstance(error, errors.InvalidResponse):
+        return f"what answers at redis.url does not speak as a Redis server does: {error}"
+    return f"the store cannot be used: {error}"
+
+
+def can_confirm_fsync(server: Mapping[str, Any]) -> bool:
+    """Say whether the server must be asked about its append-only file, and has the command for it."""
+    numbers = [int(part) for part in str(server.get("version", "0")).split(".")[:2] if part.isdigit()]
+    has_waitaof = server.get("server") == "valkey" or numbers >= [7, 2]
+    return bool(server.get("append_only")) and server.get("fsync") != "always" and has_waitaof
+
+
+def _refuse(found: dict[str, Any], prefix: str) -> None:
     """Raise StoreMisconfigured when the server cannot keep the promise."""
     name = f"{found['server']} {found['version']}"
-    if int(compatible_with.split(".")[0]) < 7:
+    if int(found["compatible_with"].split(".")[0]) < 7:
         raise StoreMisconfigured(f"{name} is too old; Redis 7.0 or Valkey 8 is needed")
     policy = str(found["eviction"])
     if policy.startswith(("allkeys", "volatile")):
@@ -73,7 +117,12 @@ def report_server(server: dict[str, Any]) -> None:
 
 
 def risks(server: dict[str, Any]) -> list[str]:
-    """Return in sentences what this server could lose, and which setting prevents it."""
+    """Return in sentences why this server takes nothing or what it could lose, and which setting prevents it."""
+    if server.get("replica_of"):
+        return [
+            f"this server is a replica of {server['replica_of']} and takes no events; "
+            "set redis.url to that one, or to the Sentinels"
+        ]
     if not server.get("append_only"):
         return [
             "appendonly is off: a restart of the server loses every event and effect journal since its last snapshot, "

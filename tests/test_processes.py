@@ -169,6 +169,18 @@ def test_a_second_sigterm_changes_nothing(start: Start) -> None:
     assert worker.end(signal.SIGTERM) == 0, worker.said()
 
 
+@pytest.mark.parametrize("argv", [["-m", "agentic_worker.main"], [str(ROOT / "main.py")]], ids=["worker", "all"])
+def test_however_often_it_is_told_a_program_ends_in_order(start: Start, argv: list[str]) -> None:
+    program = start(*argv, PORT=str(free_port()))
+    ends = time.monotonic() + 30
+    while "worker.started" not in program.said() and time.monotonic() < ends:
+        time.sleep(0.05)
+    while program.process.poll() is None and time.monotonic() < ends:
+        program.process.send_signal(signal.SIGTERM)
+        time.sleep(0.002)
+    assert program.wait() == 0, program.said()
+
+
 def test_a_wrong_setting_stops_every_program_with_its_place(folder: Path, start: Start) -> None:
     (folder / "config.yaml").write_text("version: 1\nqueue: {leese_seconds: 3}\n")
     for argv in ([str(ROOT / "main.py")], ["-m", "agentic_worker.main"], ["-m", "uvicorn", "api.main:app"]):

@@ -9,6 +9,7 @@ masking is linear in the length of the line.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from agentic.words import words
@@ -35,7 +36,7 @@ _PREFIXES = re.compile(
     r"|\[ *\d+\.\d{3,}\]"
     r"|[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+"
     r"|\d{10,13}(?:\.\d+)?"
-    r"|(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL) +\[[^\]]{1,80}\] "
+    r"|(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL) +\[[^\]]{1,240}\] "
     r"|(?!(?i:" + _LEVELS + r")[ |])[\w.-]{1,40} {0,20}\| "
     r"|#\d+ (?:\d+\.\d+ )?"
     r"|\d+(?:\.\d+)? ?m?s(?:ec)? \|"
@@ -52,18 +53,20 @@ _FROM_HOST = re.compile(
     re.IGNORECASE,
 )
 _PORT = re.compile(r":\d{1,5}$")
+_HOST_NAME = re.compile(r"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,8}")
 _HOST_ENDINGS = words(
     ".com .net .org .io .dev .cloud .local .internal .lan .test .example .invalid .corp .svc .home .intra "
     ".de .fr .eu .uk .us .cn .jp .br .ru .in .ca .au .ch .nl .es .it .se .pl"
 )
 _VENDOR_CODE = re.compile(
-    r"(?:[A-Z]{2,10}-\d{3,6}|(?:TS|CS|C|E|LNK|MSB|NU|CA|DPY|SQL)\d{3,5}[A-Z]?|\d{2}(?:[A-Z][A-Z0-9]{2}|\d[A-Z]\d|\d\d[A-Z])|HTTP/\d(?:\.\d)?|GLIBC_[\d.]+):?"
+    r"(?:[A-Z]{2,10}-\d{3,6}|(?:TS|CS|C|E|LNK|MSB|NU|CA|DPY|SQL)\d{3,5}[A-Z]?|\d{2}[A-Z][A-Z0-9]{2}|HTTP/\d(?:\.\d)?|GLIBC_[\d.]+):?"
 )
 _SHORT_NUMBER = re.compile(r"-?\d{1,5}[.:]?")
-_CODE_WORDS = words("errno error err code status http http/1.1 http/2 sqlstate state rc returned signal")
+_CODE_WORDS = words("errno error err code status http http/1.1 http/2 sqlstate state rc returned signal msg")
+_COUNTED = re.compile(r"(?<=\d) [a-z]{3,30}(?<=s)\b|(?<= 1) [a-z]{3,30}")
 _REDACTED = re.compile(r"\[(REDACTED:[a-z_-]{1,40}):[0-9a-f]{4}\]")
 _DIGIT = re.compile("[0-9]")
-_RUNS = re.compile(r"(?:<n>[./:,+-]{0,2}){2,}")
+_RUNS = re.compile(r"<n>(?:[./:,+-]{0,2}<n>)+")
 _DATE_WORDS = re.compile(
     r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},? +(?:<n> +)?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\b"
 )
@@ -74,7 +77,26 @@ _NAMED_USER = re.compile(
 _NOT_USERS = words(
     "invalid name names is was has does not unknown does doesn id not-found must may cannot can and or in to the of"
 )
+_QUANTITY = re.compile(
+    r"<n>(?: ?(?:[kmgtp]i?b(?:/s|ytes?)?|b/s|bytes?|b|ns|us|µs|ms|msecs?|millis(?:econds?)?|s|secs?|seconds?|mins?|m|minutes?|h|hrs?"
+    r"|hours?|d|days?|%|percent)(?![\w<-]))",
+    re.IGNORECASE,
+)
+_PLURAL = re.compile(r"(<n> [a-z]{3,30}[^s\W])s\b")
+_LIST = re.compile(r"(<n>|<host>|<url>)(?:(?: and|,)? \1)+")
+_TEMPORARY = re.compile(
+    r"((?:^|[\s\"'`=(:])(?:/private|/var)?/(?:tmp|temp|run/user|folders)/|[\\/](?:_temporary|Temp)[\\/])[^\s\"'`:,;)]+"
+)
+_VALUE = re.compile(
+    r"\b((?:value|input|entry|string|literal|text|date|time|timestamp|number|integer|float|decimal|boolean|uuid|argument"
+    r"|(?:for|of) type \w{1,40}|base 10)[ :=(]{1,3})([\"'`])[^\"'`]{0,200}\2",
+    re.IGNORECASE,
+)
+_HEX = re.compile(r"[a-f]{8,}|(?=.{16,}$)[A-Za-z_-]*[a-z][A-Z][a-z]?[A-Z][A-Za-z_-]*")
 _SPACES = re.compile(r"\s+")
+# The zero comes first in the pattern, so that it is searched for as fast as a plain text.
+_LONE_ZERO = re.compile(r"0(?<![\d.,:/-]0)(?![\d.:/-])")
+_ONES = {ord(digit): "1" for digit in "023456789"}
 _DIGITS = {ord(digit): "0" for digit in "123456789"}
 
 
@@ -91,6 +113,15 @@ def strip_prefixes(line: str) -> str:
 def shape(line: str) -> str:
     """Return a cheap likeness of a line: the same text with every digit made a zero."""
     return line.translate(_DIGITS)
+
+
+def shapes(lines: Sequence[str]) -> list[str]:
+    """Return the likeness of each line for judging it: every digit is a one, but a zero that stands alone stays."""
+    if not lines:
+        return []
+    text = "\n".join(lines)
+    marked = _LONE_ZERO.sub("\0", text) if "0" in text else text
+    return marked.translate(_ONES).replace("\0", "0").split("\n")
 
 
 def mask(line: str) -> str:
@@ -115,6 +146,8 @@ def _mask(line: str) -> str:
     line = strip_prefixes(line).strip()
     if "[REDACTED:" in line:
         line = _REDACTED.sub(r"[\1]", line)
+    line = _TEMPORARY.sub(r"\1<n>", line)
+    line = _VALUE.sub(r"\1\2<n>\2", line)
     line = _NAMED_HOST.sub(r"\1\2<host>", line)
     line = _NAMED_USER.sub(lambda m: m[0] if m[3].lower() in _NOT_USERS else f"{m[1]}{m[2]}<user>", line)
     line = _FROM_HOST.sub(r"\1<host>", line)
@@ -122,6 +155,9 @@ def _mask(line: str) -> str:
     if "<n>" in line:
         line = line.replace("<host> ()", "<host> (<host>)")  # no reverse name: the same message all the same
         line = _DATE_WORDS.sub("<time>", _RUNS.sub("<n>", line))
+        line = _PLURAL.sub(r"\1", _QUANTITY.sub("<n>", line))
+    if "> " in line:
+        line = _LIST.sub(r"\1", line)
     return _SPACES.sub(" ", line)
 
 
@@ -133,8 +169,7 @@ def _mask_token(match: re.Match[str]) -> str:
         return "<url>"
     if "@" in token[1:-1]:
         return "<address>"
-    bare = _PORT.sub("", token.rstrip(".:"))
-    if _is_host(bare, token):
+    if _is_host(_PORT.sub("", token.rstrip(".:")), token) or ("/" in token and _is_name_and_address(token)):
         return "<host>"
     if not _DIGIT.search(token):
         return token
@@ -162,9 +197,20 @@ def _is_host(bare: str, token: str) -> bool:
     )
 
 
+def _is_name_and_address(token: str) -> bool:
+    """Say whether this is a host as Java writes it: its name, a slash, its address."""
+    name, _, address = token.rstrip(".:").partition("/")
+    if not address or "/" in address or (name and not _HOST_NAME.fullmatch(name)):
+        return False
+    return (_is_host(_PORT.sub("", address), address) and not address[0].isalpha()) or address.count(":") >= 3
+
+
 def _follows_code_word(match: re.Match[str]) -> bool:
     before = match.string[max(0, match.start() - 16) : match.start()].rstrip(" :=#[(\"'").lower()
-    return before.endswith(_CODE_WORDS)
+    if not before.endswith(_CODE_WORDS):
+        return False
+    # `error: 3 tests failed` counts something, `error: 28` and `error 1205` do not.
+    return not (before.endswith(("error", "err")) and _COUNTED.match(match.string, match.end()))
 
 
 def _mask_word(match: re.Match[str]) -> str:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import re2
 
@@ -58,6 +59,8 @@ _SIGNS: tuple[tuple[int, str], ...] = (
     (-12, r"\bretry(?:ing)?\b|\bwill try again\b|\battempt \d+"),
 )
 _LONGEST = 2_000
+_SIDE = 10
+"""The weight of signs that say nothing by themselves."""
 
 
 def _compile() -> re2.Set:
@@ -72,11 +75,23 @@ def _compile() -> re2.Set:
 
 
 _SET = _compile()
+
+
+def _telling() -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 16 << 20
+    signs = "|".join(pattern for weight, pattern in _SIGNS if weight > _SIDE)
+    return re2.compile(f"(?im)(?:[^\\n]*(?:{signs})[^\\n]*\\n)+".encode(), options)
+
+
+TELLING = _telling()
+"""Finds every run of lines with a sign of a failure in a whole text."""
 _WEIGHTS = tuple(weight for weight, _ in _SIGNS)
-_SIDE_SIGNS = frozenset(index for index, (weight, _) in enumerate(_SIGNS) if weight == 10)
+_SIDE_SIGNS = frozenset(index for index, (weight, _) in enumerate(_SIGNS) if weight == _SIDE)
 
 
-def severity(line: str) -> int:
+def severity(line: str | bytes) -> int:
     """Return 0 for an ordinary line, more the more the line looks like the report of a failure."""
     found: Sequence[int] | None = _SET.Match(line[:_LONGEST])
     if not found:

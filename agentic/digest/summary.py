@@ -10,7 +10,7 @@ from functools import lru_cache
 from pydantic import TypeAdapter
 
 from agentic.digest.cleaning import clean_lines
-from agentic.digest.masking import mask, shape, strip_prefixes
+from agentic.digest.masking import mask, shapes, strip_prefixes
 from agentic.digest.severity import severity
 from agentic.types import Line, LogDigest, Template
 
@@ -20,7 +20,7 @@ _LONGEST_HEADLINE = 300
 _SIGNIFICANT = 20
 _ORDINARY = 300
 _IN_SIGNATURE = 3
-_MOST_SHAPES = 3_000
+_MOST_MASKED = 200
 _MOST_TEMPLATES = 20
 _HEAD, _TAIL = 4, 12
 _LINES = TypeAdapter(tuple[Line, ...])
@@ -34,9 +34,13 @@ def digest_log(
     command: str | None = None,
     context: str = "",
     budget_tokens: int = 2000,
+    numbers: Sequence[int] | None = None,
+    total_lines: int | None = None,
 ) -> LogDigest:
     """Return what is worth reading in a log.
 
+    Of a log too long to keep, `lines` are the kept ones, `numbers` those that they have in the log as received, and
+    `total_lines` is how many that had.
     `context` is what else names the run (job and status): it counts in the signature of a log without any sign
     of a failure, so that two silent jobs are not taken for the same incident.
     """
@@ -44,15 +48,18 @@ def digest_log(
     weighed = _weigh(cleaned)
     best = _best_lines(weighed, cleaned)
     headline = strip_prefixes(cleaned[best[0]]).strip()[:_LONGEST_HEADLINE] if best else _last_words(cleaned)
-    excerpt = _excerpt(cleaned, weighed, best, budget_tokens * _CHARACTERS_PER_TOKEN)
+    named = range(len(cleaned)) if numbers is None else numbers
+    total = len(cleaned) if total_lines is None else total_lines
+    excerpt = _excerpt(cleaned, weighed, best, budget_tokens * _CHARACTERS_PER_TOKEN, named)
     return LogDigest(
         signature=_signature(cleaned, weighed, best, exit_code, command, context),
         headline=headline,
         excerpt=excerpt,
-        templates=_templates(cleaned, weighed),
-        total_lines=len(cleaned),
-        dropped_lines=len(cleaned) - len(excerpt),
+        templates=_templates(cleaned, weighed, named),
+        total_lines=total,
+        dropped_lines=total - len(excerpt),
         lines=tuple(cleaned),
+        numbers=tuple(numbers or ()),
     )
 
 
@@ -71,7 +78,7 @@ class _Weighed:
 
 def _weigh(lines: Sequence[str]) -> _Weighed:
     weighed = _Weighed()
-    weighed.shapes = shape("\n".join(lines)).split("\n") if lines else []
+    weighed.shapes = shapes(lines)
     weighed.count.update(weighed.shapes)
     for number, form in enumerate(weighed.shapes):
         if form not in weighed.first:
@@ -106,8 +113,8 @@ def _signature(
 ) -> str:
     """Hash what the failure looks like, whichever order and however often its lines came."""
     if best:
-        strongest = weighed.of(best[0])
-        candidates = {mask(lines[n]): weighed.of(n) for n in reversed(best[:30]) if weighed.of(n) >= strongest * 3 // 4}
+        least = weighed.of(best[0]) * 3 // 4
+        candidates = {mask(lines[n]): weighed.of(n) for n in reversed(best[:_MOST_MASKED]) if weighed.of(n) >= least}
         order = sorted(candidates, key=lambda template: (-candidates[template], template))
         return _hash(["failing", *order[:_IN_SIGNATURE]])
     tail = [mask(line) for line in [line for line in lines[-200:] if line.strip()][-_IN_SIGNATURE:]]
@@ -119,7 +126,7 @@ def _hash(parts: Iterable[str]) -> str:
     return hashlib.blake2b("\n".join(parts).encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
-def _templates(lines: Sequence[str], weighed: _Weighed) -> tuple[Template, ...]:
+def _templates(lines: Sequence[str], weighed: _Weighed, named: Sequence[int]) -> tuple[Template, ...]:
     """Return the templates worth showing: those of failing lines first, then the most frequent."""
     forms = sorted(weighed.count, key=lambda form: (-weighed.severity[form], -weighed.count[form]))
     counts: dict[str, int] = {}
@@ -132,10 +139,14 @@ def _templates(lines: Sequence[str], weighed: _Weighed) -> tuple[Template, ...]:
         counts[template] = counts.get(template, 0) + weighed.count[form]
         first[template] = min(first.get(template, number), number)
     shown = list(counts)[:_MOST_TEMPLATES]
-    return tuple(Template(text=text[:_LONGEST_HEADLINE], count=counts[text], first_line=first[text]) for text in shown)
+    return tuple(
+        Template(text=text[:_LONGEST_HEADLINE], count=counts[text], first_line=named[first[text]]) for text in shown
+    )
 
 
-def _excerpt(lines: Sequence[str], weighed: _Weighed, best: Sequence[int], budget: int) -> tuple[Line, ...]:
+def _excerpt(
+    lines: Sequence[str], weighed: _Weighed, best: Sequence[int], budget: int, named: Sequence[int]
+) -> tuple[Line, ...]:
     """Choose numbered lines within a budget of characters: the telling ones with their surroundings first."""
     chosen: dict[int, str] = {}
     for number in _wanted(lines, weighed, best):
@@ -151,7 +162,7 @@ def _excerpt(lines: Sequence[str], weighed: _Weighed, best: Sequence[int], budge
         chosen[number] = text
         if budget < 40 or len(chosen) == len(lines):
             break
-    return _LINES.validate_python([{"line": number, "text": chosen[number]} for number in sorted(chosen)])
+    return _LINES.validate_python([{"line": named[number], "text": chosen[number]} for number in sorted(chosen)])
 
 
 def _wanted(lines: Sequence[str], weighed: _Weighed, best: Sequence[int]) -> Iterable[int]:

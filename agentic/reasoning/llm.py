@@ -16,14 +16,24 @@ from typing import Any, Literal
 
 import structlog
 
-from agentic.contracts import ReasoningModule
+from agentic.contracts import Consulted, ReasoningModule
 from agentic.planning import ESCALATE, TELLING_KINDS
-from agentic.reasoning.consulted import Consulted, ModelCall, Redacts
+from agentic.reasoning.consulted import Redacts, call_of
 from agentic.reasoning.prompts import Prompts
 from agentic.reasoning.prompts.excerpt import shown_lines
 from agentic.reasoning.prompts.form import form_schema, untrue
 from agentic.reasoning.prompts.untrusted import harmless, mark_for, numbered
-from agentic.types import Action, ActionKind, Category, Decision, Diagnosis, Line, Precedent, Situation
+from agentic.types import (
+    Action,
+    ActionKind,
+    Category,
+    Decision,
+    Diagnosis,
+    Line,
+    ModelCall,
+    Precedent,
+    Situation,
+)
 from llm import ChatClient, Kind, LlmError
 
 log = structlog.get_logger(__name__)
@@ -41,6 +51,16 @@ SILENT = frozenset({Category.NOT_A_FAILURE, Category.CANCELLED_BY_OPERATOR})
 NOT_THERE = frozenset(
     {Kind.UNREACHABLE, Kind.BAD_BASE_URL, Kind.NOT_AN_LLM, Kind.AUTH, Kind.NO_MODEL, Kind.MODEL_NOT_FOUND}
 )
+DAY_SECONDS = 86_400.0
+KEEP_ANSWER_SECONDS = 30 * DAY_SECONDS
+KEEP_NO_ANSWER_SECONDS = DAY_SECONDS
+"""A model that could not tell the cause may be replaced by a better one, or its failure become a rule."""
+KEEP_ERROR_SECONDS = 600.0
+"""What made a model fail on one question makes it fail on the same one again, for a while."""
+ABOUT_THE_QUESTION = frozenset(
+    {Kind.TIMEOUT, Kind.TRUNCATED, Kind.EMPTY, Kind.BAD_OUTPUT, Kind.REJECTED, Kind.CONTEXT_OVERFLOW}
+)
+"""Errors that tell of this question rather than of the server."""
 _LINK = re.compile(r"\b[a-z][a-z0-9+.-]{1,15}://\S+", re.IGNORECASE)
 
 
@@ -107,6 +127,18 @@ class LocalModel(ReasoningModule):
         self._absent: str | None = None
         self._looked_at: float | None = None
 
+    @property
+    def concurrency(self) -> int:
+        """How many questions may be under way at once."""
+        return self._client.concurrency
+
+    @property
+    def identity(self) -> str:
+        """Model and prompts: with others, the same question might be answered otherwise; empty while none is known."""
+        named = None if self._client.model == "auto" else self._client.model
+        model = named or _model_of(self._client)
+        return f"{model}:{self._prompts.version}" if model else ""
+
     async def close(self) -> None:
         """Close the connections to the server."""
         await self._client.aclose()
@@ -117,7 +149,7 @@ class LocalModel(ReasoningModule):
 
     async def consult(self, situation: Situation) -> Consulted:
         """Ask the model and say what came of it; never raises for anything the server does."""
-        reason = await self._why_not(situation)
+        reason = await self.why_not(situation)
         if reason is not None:
             return Consulted(None, reason)
         question = self._question(situation)
@@ -127,16 +159,18 @@ class LocalModel(ReasoningModule):
         try:
             answer = await self._answer(question, situation, calls)
         except LlmError as error:
-            calls.append(ModelCall.of(error, self._redactor))
+            calls.append(call_of(error, self._redactor))
             if error.kind in NOT_THERE:
                 self._saw(f"{error.kind}: {error.message}. {error.advice}")
             log.info("llm.failed", event_id=situation.event.event_id, kind=error.kind.value)
             said = self._redactor.text(f"the model was not used: {error.kind}: {error.message}")
-            return Consulted(None, said, tuple(calls))
+            keep = KEEP_ERROR_SECONDS if error.kind in ABOUT_THE_QUESTION else 0.0
+            return Consulted(None, said, tuple(calls), keep)
         decision = self._decision(answer, question, calls)
         if decision is None:
-            return Consulted(None, f"{calls[-1].model} was asked and could not tell the cause", tuple(calls))
-        return Consulted(decision, decision.note or "", tuple(calls))
+            reason = f"{harmless(calls[-1].model, 80)} was asked and could not tell the cause"
+            return Consulted(None, reason, tuple(calls), KEEP_NO_ANSWER_SECONDS)
+        return Consulted(decision, decision.note or "", tuple(calls), KEEP_ANSWER_SECONDS)
 
     async def state(self) -> dict[str, str | int | None]:
         """Look at the server and say for the status page whether it can be asked, and if not, why."""
@@ -154,7 +188,7 @@ class LocalModel(ReasoningModule):
             "advice": found.advice,
         }
 
-    async def _why_not(self, situation: Situation) -> str | None:
+    async def why_not(self, situation: Situation) -> str | None:
         """Say why the model is not asked about this event, or None; makes sure that the server is known."""
         if self._enabled is False:
             return "the model is switched off (llm.enabled: false)"
@@ -230,7 +264,7 @@ class LocalModel(ReasoningModule):
             probes = left if len(calls) < MAX_TURNS - 1 else []
             schema = form_schema(question.lines, len(question.menu), probes)
             completion = await self._client.complete(messages, schema, check=question.wrong)
-            calls.append(ModelCall.of(completion, self._redactor))
+            calls.append(call_of(completion, self._redactor))
             answer = completion.object
             need = answer.get("need", 0)
             if not need:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain, islice
 from typing import Any
@@ -117,12 +117,14 @@ class Matcher:
         for words, _ in self._filters:
             words.Compile()
 
-    def find(self, haystack: Haystack) -> list[Found]:
-        """Return the signatures that occur, each with its places."""
+    def find(self, haystack: Haystack, skip: Container[str] = ()) -> list[Found]:
+        """Return the signatures that occur, each with its places; those named in `skip` need not be looked for."""
         found: dict[str, Found] = {}
         for words, owners in self._filters:
             for number in words.Match(haystack.raw, potential=True) or ():
-                _locate(words.re(number), owners[number], haystack, found)
+                owner = owners[number]
+                if isinstance(owner, dict) or owner.name not in skip:
+                    _locate(words.re(number), owner, haystack, found)
         for entry in found.values():
             entry.settle()
         return list(found.values())

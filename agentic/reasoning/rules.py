@@ -19,6 +19,7 @@ from agentic.reasoning.exits import ExitMeaning, meaning
 from agentic.reasoning.frames import unframed
 from agentic.reasoning.matching import Found, Haystack, Hit, Matcher
 from agentic.reasoning.reading import check_examples, load
+from agentic.reasoning.scouting import Scout
 from agentic.reasoning.signatures import BUILT_IN, Role, Signature, compile_pattern
 from agentic.types import Category, Decision, Diagnosis, Event, EventStatus, Situation
 
@@ -102,13 +103,27 @@ class Rules(ReasoningModule):
             if pattern is not None
         }
 
+    def scout(self) -> Scout:
+        """Return what finds the lines of a large log that these signatures know."""
+        return Scout(self._matcher)
+
     def decide(self, situation: Situation) -> Decision | None:
         """Return the cause that the log proves, or None when it proves none."""
-        diagnosis = self.diagnose(situation.event, situation.digest.lines or situation.event.log)
+        digest = situation.digest
+        diagnosis = self.diagnose(situation.event, digest.lines or situation.event.log, digest.numbers)
         return Decision(diagnosis=diagnosis) if diagnosis else None
 
-    def diagnose(self, event: Event, lines: Sequence[str]) -> Diagnosis | None:
-        """Return the cause that an event and its cleaned log prove, or None."""
+    def diagnose(self, event: Event, lines: Sequence[str], numbers: Sequence[int] = ()) -> Diagnosis | None:
+        """Return the cause that an event and its cleaned log prove, or None.
+
+        Of a log that was too long to keep, `numbers` has the number in the log as received of each kept line.
+        """
+        found = self._diagnose(event, lines, numbers)
+        if found is None or not numbers:
+            return found
+        return found.model_copy(update={"evidence": tuple(dict.fromkeys(numbers[line] for line in found.evidence))})
+
+    def _diagnose(self, event: Event, lines: Sequence[str], numbers: Sequence[int]) -> Diagnosis | None:
         lines = unframed(lines)
         haystack = Haystack(lines)
         found = [entry for entry in self._matcher.find(haystack) if self._applies(entry, event, haystack)]
@@ -120,7 +135,7 @@ class Rules(ReasoningModule):
         if healthy is not None:
             return healthy
         if candidates:
-            return _diagnosis(candidates, exit_says, context, haystack)
+            return _diagnosis(candidates, exit_says, context, haystack, numbers)
         return _from_run(event, exit_says, context)
 
     def _applies(self, entry: Found, event: Event, haystack: Haystack) -> bool:
@@ -251,7 +266,11 @@ def _contradicted(candidates: Sequence[_Candidate], context: LineContext, end: i
 
 
 def _diagnosis(
-    candidates: Sequence[_Candidate], exit_says: ExitMeaning | None, context: LineContext, haystack: Haystack
+    candidates: Sequence[_Candidate],
+    exit_says: ExitMeaning | None,
+    context: LineContext,
+    haystack: Haystack,
+    numbers: Sequence[int],
 ) -> Diagnosis:
     best = candidates[0]
     category = best.signature.category
@@ -267,7 +286,8 @@ def _diagnosis(
     if close:
         confidence -= 10
     ruled_out = [
-        f"{rival.signature.category}: {_said(rival.signature, rival.hits[:1], haystack)} (line {rival.first})"
+        f"{rival.signature.category}: {_said(rival.signature, rival.hits[:1], haystack)} "
+        f"(line {numbers[rival.first] if numbers else rival.first})"
         for rival in rivals[:3]
     ]
     return Diagnosis(
@@ -334,11 +354,12 @@ def _from_run(event: Event, exit_says: ExitMeaning | None, context: LineContext)
 def unknown(situation: Situation) -> Diagnosis:
     """Return the honest answer when nothing is proved, with the lines that a person should read first."""
     context = LineContext(situation.digest.lines or situation.event.log, ())
+    numbers = situation.digest.numbers
     return Diagnosis(
         category=Category.UNKNOWN,
         root_cause=_nothing_proved(situation, context),
         confidence=0,
-        evidence=context.most_severe(3),
+        evidence=tuple(numbers[line] if numbers else line for line in context.most_severe(3)),
         source="none",
     )
 

@@ -17,7 +17,7 @@ for i = 3, #ARGV, 2 do
     full = full + 1
   else
     redis.call('HSET', key, 'state', 'queued', 'nonce', nonce, 'size', #raw, 'received_ms', now,
-               'job_id', job_of(raw) or '')
+               'arrival', arrival(now), 'job_id', job_of(raw) or '')
     payloads[#payloads + 1] = raw
     opened[#opened + 1] = now
     opened[#opened + 1] = id
@@ -26,6 +26,7 @@ for i = 3, #ARGV, 2 do
   end
 end
 if #payloads > 0 then
+  note_arrivals()
   redis.call('RPUSH', events, unpack(payloads))
   redis.call('ZADD', open, unpack(opened))
   redis.call('HINCRBY', totals, 'events|accepted', #payloads)

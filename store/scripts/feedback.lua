@@ -12,5 +12,7 @@ if ARGV[3] ~= '' then
   redis.call('LPUSH', lessons_key(ARGV[3]), ARGV[2])
   redis.call('LTRIM', lessons_key(ARGV[3]), 0, 49)
 end
+-- What people find wrong is no answer for the next failure of its kind.
+if ARGV[3] ~= '' and ARGV[4] ~= 'right' and ARGV[4] ~= 'none' then redis.call('DEL', answer_key(ARGV[3])) end
 count('feedback', ARGV[4])
 return 'ok'

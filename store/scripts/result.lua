@@ -20,7 +20,10 @@ if kind == 'never_sent' then
   if own then redis.call('HDEL', fx_key(id), step .. ':state', step .. ':nonce', step .. ':fence', step .. ':at') end
   return 'ok'
 end
-if own or (kind == 'found' and have[1] == 'intent') then
+-- Done, though no intention stands here: the server forgot it (a power cut, a failover), and who did it still holds
+-- the incident. To forget the effect as well would let somebody do it again.
+local forgotten = not have[1] and kind == 'done'
+if own or forgotten or (kind == 'found' and have[1] == 'intent') then
   redis.call('HSET', fx_key(id), step .. ':state', 'done', step .. ':nonce', nonce, step .. ':outcome', ARGV[5])
   count('effects', ARGV[7])
   return 'ok'

@@ -20,6 +20,8 @@ import pytest
 import api.body
 import api.main
 from agentic.errors import ConfigError
+from agentic.types import ModelCall
+from agentic.usage import counted
 from api.main import create_app
 from api.metrics import GAUGES, TOTALS
 from api.problems import TITLES
@@ -111,13 +113,41 @@ async def test_metrics_are_there_without_the_store(memory_client: Any, memory: A
     assert "autoremedy_store_up 0.0" in answer.text
 
 
+async def test_questions_to_the_model_are_shown_as_histograms_of_the_genai_conventions(
+    memory_client: Any, memory: Any
+) -> None:
+    calls = [
+        ModelCall(model="llama-3-8b", prompt_hash="x", prompt_tokens=900, completion_tokens=90, duration_seconds=2.0),
+        ModelCall(model="llama-3-8b", prompt_hash="x", duration_seconds=90.0, error="timeout"),
+    ]
+    memory.store.counted = {}
+    for field, amount in counted(calls).items():
+        metric, _, label = field.partition("|")
+        memory.store.counted.setdefault(metric, {})[label] = amount
+    text = (await memory_client.get("/metrics")).text
+    named = 'gen_ai_operation_name="chat",gen_ai_request_model="llama-3-8b"'
+    seconds, tokens = "gen_ai_client_operation_duration_seconds", "gen_ai_client_token_usage"
+    for line in (
+        f'{seconds}_bucket{{error_type="",{named},le="1.28"}} 0.0',
+        f'{seconds}_bucket{{error_type="",{named},le="2.56"}} 1.0',
+        f'{seconds}_bucket{{error_type="",{named},le="+Inf"}} 1.0',
+        f'{seconds}_sum{{error_type="",{named}}} 2.0',
+        f'{seconds}_bucket{{error_type="timeout",{named},le="81.92"}} 0.0',
+        f'{seconds}_bucket{{error_type="timeout",{named},le="+Inf"}} 1.0',
+        f'{tokens}_bucket{{{named},gen_ai_token_type="input",le="256.0"}} 0.0',
+        f'{tokens}_bucket{{{named},gen_ai_token_type="input",le="1024.0"}} 1.0',
+        f'{tokens}_sum{{{named},gen_ai_token_type="output"}} 90.0',
+    ):
+        assert line in text.splitlines(), line
+
+
 async def test_every_metric_is_documented(memory_client: Any, memory: Any) -> None:
     memory.store.counted = {name: {"|".join(["x"] * len(total.labels)): 1.0} for name, total in TOTALS.items()}
     memory.store.llm = {"state": "up"}
     text = (await memory_client.get("/metrics")).text
     names = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
     assert {f"autoremedy_{name}" for name in GAUGES} <= names
-    documented = set(re.findall(r"`(autoremedy_[a-z_]+)`", (ROOT / "docs/api.md").read_text()))
+    documented = set(re.findall(r"`((?:autoremedy|gen_ai)_[a-z_]+)`", (ROOT / "docs/api.md").read_text()))
     assert names <= documented, names - documented
 
 

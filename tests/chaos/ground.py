@@ -27,6 +27,7 @@ from tests.chaos.workers import WorkerProcess, Workers
 LEASE_SECONDS = 1.0
 DISK_FULL = ["copying /srv/data", "cp: error writing '/backup/2026-01-02.tar': No space left on device"]
 REFUSED = ["curl: (7) Failed to connect to db port 5432: Connection refused"]
+BROKEN = ("incident.crashed", "heartbeat.failed", "worker.part_died", "never retrieved", "Traceback (most recent")
 PROGRAM = """\
 import os, socket, sys
 with socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=30) as target:
@@ -183,6 +184,15 @@ class Field:
         kinds = {"events": "llen", "leases": "zcard", "delayed": "zcard", "open": "zcard", "waiting": "zcard"}
         sizes = {name: await getattr(self._client, look)(self.keys.single(name)) for name, look in kinds.items()}
         return {name: size for name, size in sizes.items() if size}
+
+    def complaints(self) -> list[str]:
+        """Return what the workers logged that no fault excuses: a handling that broke, a part that died."""
+        lines = (
+            f"{log.name}: {line[:300]}"
+            for log in sorted(self.ground.folder.glob(f"{self.prefix}-*.log"))
+            for line in log.read_text("utf-8", "replace").splitlines()
+        )
+        return [line for line in lines if any(word in line for word in BROKEN)]
 
     async def dead(self) -> int:
         """Return the number of dead letters."""

@@ -206,7 +206,10 @@ async def _visit(place: Field, kind: Kind, fault: AnyFault | None, plan: Plan, a
         problems += await victim.dismiss()
     name = proxy.seen[at - 1] if at and proxy.struck.is_set() else ""
     done = place.ground.effects.of(event_id)
-    problems += await wrong_with(place, kind, fault, record, done)
+    # Before its intention is stored nothing can have been done, so nothing can be unknown.
+    excused = fault if "begin" in proxy.seen else Fault.CUT_BEFORE
+    problems += await wrong_with(place, kind, excused, record, done)
+    problems += place.complaints()
     struck = proxy.struck.is_set() or event_id in place.ground.effects.struck
     return Visit(kind, fault, at, name, record, done, problems, proxy.seen, await place.journal(event_id), struck)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import secrets
 import shutil
 import statistics
@@ -19,10 +20,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import structlog
+
 from tests.chaos.figures import seconds_after_the_store, takeover_seconds
 from tests.chaos.ground import KINDS, LEASE_SECONDS, Ground, break_ground
 from tests.chaos.points import Visit
-from tests.chaos.proxy import Fault
 from tests.chaos.storm import Dose, rage
 from tests.chaos.sweep import points, sweep
 
@@ -46,11 +48,11 @@ async def run_sweep(ground: Ground, seed: int) -> bool:
     say(f"  by fault: {dict(Counter(str(visited.fault) for visited in seen))}")
     broken = sum(bool(visited.problems) for visited in seen)
     say(f"  broken promises: {broken}")
-    return not broken
+    return not broken and _reached(seen) > 0.7 * len(seen)
 
 
 def _reached(seen: list[Visit]) -> int:
-    return sum(bool(visited.name) or not isinstance(visited.fault, Fault) for visited in seen)
+    return sum(visited.struck for visited in seen)
 
 
 async def run_storm(ground: Ground, seed: int) -> bool:
@@ -118,6 +120,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
     parser.add_argument("--server", help="program of the store, e.g. redis-server; default: the embedded Valkey")
     chosen = parser.parse_args()
+    # Whoever ends the store itself need not be told that it is away; the workers' own logs go to files.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     say(f"seed {chosen.seed}")
     return 0 if asyncio.run(run(chosen.names, chosen.seed, chosen.server)) else 1
 

@@ -69,6 +69,10 @@ class Report:
     dead: int = 0
     left_over: dict[str, int] = field(default_factory=dict)
     exits: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    """What the workers logged that no fault excuses."""
+    needless_unknown: list[str] = field(default_factory=list)
+    """Events of which nobody can tell what happened, though no worker was lost with them."""
     settled_seconds: float = 0.0
     """From the last fault until nothing was in hand any more."""
     faults: dict[str, int] = field(default_factory=dict)
@@ -79,7 +83,8 @@ class Report:
     def problems(self) -> dict[str, Any]:
         """Return everything that should be nothing and is not."""
         names = ("lost", "duplicate_records", "duplicate_effects", "success_without_effect", "untrue", "dead")
-        return {name: getattr(self, name) for name in (*names, "left_over", "exits") if getattr(self, name)}
+        names += ("left_over", "exits", "complaints", "needless_unknown")
+        return {name: getattr(self, name) for name in names if getattr(self, name)}
 
     def __str__(self) -> str:
         counts = [
@@ -90,7 +95,8 @@ class Report:
             f"success without effect {len(self.success_without_effect)}",
             f"untrue {len(self.untrue)}",
             f"dead {self.dead}",
-            f"workers gone by themselves {len(self.exits)}",
+            f"workers gone by themselves {len(self.exits)}, complaints {len(self.complaints)}",
+            f"unknown without a worker lost {len(self.needless_unknown)}",
             f"in hand at the end {self.left_over or 0}, settled {self.settled_seconds:.1f} s after the last fault",
             f"delivered again {self.redelivered} (one event at most {self.most_deliveries} times)",
             f"records {self.statuses}",
@@ -230,6 +236,10 @@ class Storm:
         report.duplicate_records = len(records) - len(by_id)
         report.dead = await self._place.dead()
         report.exits = self._crew.exits
+        report.complaints = self._place.complaints()
+        unknown = [r["event_id"] for r in records if r["status"] == "unknown" and r["deliveries"] == 1]
+        # A worker that is told to stop while the store is away may give back what it has begun, uncounted.
+        report.needless_unknown = unknown if len(unknown) > self._dose.terms else []
         report.statuses = dict(Counter(record["status"] for record in records))
         report.redelivered = sum(record["deliveries"] - 1 for record in records)
         report.most_deliveries = max(record["deliveries"] for record in records)

@@ -35,6 +35,7 @@ class Incident:
     released: bool = False
     saved: int = 0
     claimed_ms: int = 0
+    arrival: int = 0
     score: int = 0
     """End of the lease, due time or expiry: whichever set it stands in."""
     plan: str = ""
@@ -53,17 +54,28 @@ class Model:
 
     now: int = 1_000_000
     fence: int = 0
+    arrivals: int = 0
     events: list[tuple[str, str]] = field(default_factory=list)
     incidents: dict[str, Incident] = field(default_factory=dict)
     claims: dict[str, tuple[str, str, list[str]]] = field(default_factory=dict)
     watching: set[str] = field(default_factory=set)
-    well: tuple[int, str] = (-1, "")
+    well: tuple[int, str, int] = (-1, "", 0)
+    """When the job's latest success was told, which one it is, and when that arrived."""
+    asking: tuple[str, ...] = ()
+    """Event and fence of whoever asks a model."""
+    answer: tuple[str, str] | None = None
+    """By whom, and what."""
+    askers: set[str] = field(default_factory=set)
     records: list[str] = field(default_factory=list)
     dead: list[str] = field(default_factory=list)
 
     def holds(self, event_id: str, fence: str) -> bool:
         have = self.incidents.get(event_id)
         return have is not None and have.state == "running" and have.fence == fence
+
+    def _arrival(self) -> int:
+        self.arrivals = max(self.arrivals + 1, self.now * 1000)
+        return self.arrivals
 
     def enqueue(self, most: int, nonce: str, items: list[tuple[str, str]]) -> list[str]:
         answers = []
@@ -74,7 +86,7 @@ class Model:
             elif len(self.events) >= most:
                 answers.append("full")
             else:
-                self.incidents[event_id] = Incident(nonce=mine, size=len(raw))
+                self.incidents[event_id] = Incident(nonce=mine, size=len(raw), arrival=self._arrival())
                 self.events.append((event_id, raw))
                 answers.append("queued")
         return answers
@@ -109,7 +121,8 @@ class Model:
             event_id = named or f"raw-{mine}-{place_in_line}"
             known = self.incidents.get(event_id)
             if known is None or (known.state == "queued" and known.size in (None, len(raw))):
-                known = self.incidents.setdefault(event_id, Incident())
+                if known is None:
+                    known = self.incidents[event_id] = Incident(arrival=self._arrival())
                 self._hold(known, mine, 1, counted=True)
                 taken.append(event_id)
         if taken:
@@ -173,21 +186,54 @@ class Model:
             if own:
                 del have.journal[step]
             return "ok"
+        if line is None and kind == "done":
+            line = have.journal[step] = Step("intent", nonce, self.now)
+            own = True
         if line is not None and (own or (kind == "found" and line.state == "intent")):
             line.state, line.nonce, line.outcome = "done", nonce, outcome
             return "ok"
         return "unasked"
 
-    def defer(self, event_id: str, fence: str, wait: int, watch: bool) -> str:
+    def defer(self, event_id: str, fence: str, wait: int, watch: str) -> str:
         answer = self._end_holding(event_id, fence, "delayed")
         if answer != "now":
             return answer
         have = self.incidents[event_id]
         have.score = self.now + wait
-        if watch and self.well[0] >= have.claimed_ms:
+        if watch == "answer" and self.asking:
+            self.askers.add(event_id)
+        elif watch == "answer":
+            have.score = self.now
+        elif watch == "job" and self.well[0] >= have.claimed_ms and self.well[2] > have.arrival:
             have.progress["recovered_by"], have.score = self.well[1], self.now
-        elif watch:
+        elif watch == "job":
             self.watching.add(event_id)
+        return "ok"
+
+    def ask(self, event_id: str, fence: str, by: str, may: str) -> tuple[str, str, str]:
+        if not self.holds(event_id, fence):
+            return "fenced", "", ""
+        if self.answer is not None and by in ("", self.answer[0]):
+            return "answered", self.answer[1], ""
+        if may == "look":
+            return "none", "", ""
+        if self.asking and self.asking[0] != event_id:
+            return "wait", "", self.asking[0]
+        if may == "wait":
+            return "busy", "", ""
+        self.asking = (event_id, fence)
+        return "go", "", ""
+
+    def answered(self, event_id: str, fence: str, by: str, answer: str) -> str:
+        if self.asking != (event_id, fence):
+            return "late"
+        self.asking = ()
+        if answer:
+            self.answer = (by, answer)
+        for name in self.askers:
+            if self.incidents[name].state == "delayed":
+                self.incidents[name].score = self.now
+        self.askers.clear()
         return "ok"
 
     def release(self, event_id: str, fence: str) -> str:
@@ -241,9 +287,11 @@ class Model:
     def recovered(self, event_id: str, fence: str) -> list[str]:
         if not self.holds(event_id, fence):
             return []
-        if self.well[1] != event_id:
-            self.well = (self.now, event_id)
-        told, self.watching = sorted(self.watching), set()
+        arrival = self.incidents[event_id].arrival
+        if arrival > self.well[2]:
+            self.well = (self.now, event_id, arrival)
+        told = sorted(name for name in self.watching if self.incidents[name].arrival < arrival)
+        self.watching -= set(told)
         for name in told:
             if self.incidents[name].state == "delayed":
                 self.incidents[name].score = self.now
@@ -273,7 +321,7 @@ class Model:
         if event_id not in self.dead:
             return "gone"
         self.dead.remove(event_id)
-        fresh = Incident(replay=nonce)
+        fresh = Incident(replay=nonce, arrival=self._arrival())
         if accepted:
             fresh.nonce, fresh.size = nonce, len(raw)
         if have is not None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
-from agentic.types import Event
+from agentic.contracts import Turn
+from agentic.types import Event, Feedback, LogDigest, Outcome, OutcomeStatus
 from store import Limits, Store, StoreMisconfigured, StoreUnavailable
 from store.base import dumps
-from store.durability import can_confirm_fsync
+from store.connect import connect
 from store.lease import LeaseKeeper
+from store.server import can_confirm_fsync
 from tests.servers import Server, free_port
 from tests.store.test_server_states import record_of
 
@@ -44,11 +48,17 @@ async def call_every_script(store: Store, url: str) -> None:
     keeper.leave("w1")
     keeper.close()
     assert await store.save("e1", e1.fence, {"stage": "x"})
-    begun = await store.begin(
-        "e1", e1.fence, "1", "n", idempotent=False, counts=True, job_id="j", per_job=9, for_all=9, confirm=True
-    )
-    assert begun == ("go", "")
+    assert (await store.ask("e1", e1.fence, "s", "m", "go", 60)).turn is Turn.GO
+    assert await store.answered("e1", e1.fence, "s", "m", {"said": 1}, 60, {"gen_ai_seconds|m||0": 1})
+    assert (await store.usage("j")).job_actions == 0
+    for step in ("1", "2"):
+        begun = await store.begin(
+            "e1", e1.fence, step, "n", idempotent=False, counts=True, job_id="j", per_job=9, for_all=9, confirm=True
+        )
+        assert begun == ("go", "")
     await store.withdraw("e1", e1.fence, "1", "n")
+    done = Outcome(step=2, name="tell", status=OutcomeStatus.DONE)
+    assert await store.result("e1", e1.fence, "2", "n", done, "notify")
     assert await store.park("e1", e1.fence, "plan", 60) == "ok"
     assert (await store.decide("e1", "approved", "plan", "ana"))[0] == "ok"
     assert await store.defer("e2", e2.fence, 60, watch_job="backup")
@@ -61,6 +71,23 @@ async def call_every_script(store: Store, url: str) -> None:
     for name in ("e1", "e2"):
         assert await store.finish(name, again[name], record_of(name))
     assert len((await store.history()).records) == 2
+    assert await store.add_feedback(Feedback(event_id="e1", user="ana", rating=5))
+
+
+async def call_the_rest(store: Store) -> None:
+    """Ask for everything that the API and a worker ask for beside the scripts."""
+    await asyncio.wait_for(store.wait_for_work(), 5)
+    await store.note_llm({"state": "ready"})
+    await store.pause("ana", "maintenance")
+    assert (await store.status())["paused"]
+    await store.resume()
+    assert await store.totals()
+    assert await store.jobs()
+    assert (await store.incident("e1")) is not None
+    assert (await store.incidents()).records is not None
+    assert (await store.dead()).records == []
+    assert await store.retry_after_seconds() >= 1
+    assert not await store.recall(Event(event_id="e9", job_id="backup", status="failed"), LogDigest(signature="s"))
 
 
 @KINDS
@@ -91,6 +118,25 @@ async def test_every_script_runs_on_both_servers(tmp_path: Path, kind: str) -> N
         assert store.server["server"] == kind
         assert can_confirm_fsync(store.server) == (kind == "valkey"), "Redis 7.0 has no WAITAOF"
         await store.close()
+
+
+@KINDS
+async def test_the_documented_user_may_do_all_that_is_asked_and_nothing_dangerous(tmp_path: Path, kind: str) -> None:
+    """The user that docs/deployment.md recommends for a shared server."""
+    text = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text("utf-8")
+    [rules] = re.findall(r"`ACL SETUSER autoremedy on >… (.+?)`", text)
+    with Server(tmp_path, "--appendonly", "yes", kind=kind) as server:
+        server.tell("ACL", "SETUSER", "autoremedy", "on", ">hush", *rules.split())
+        url = server.url.replace("redis://", "redis://autoremedy:hush@")
+        store = Store(url)
+        await store.open()
+        await call_every_script(store, url)
+        await call_the_rest(store)
+        await store.close()
+        with redis.Redis.from_url(url) as client:
+            for refused in (["FLUSHALL"], ["SET", "other", "1"], ["CONFIG", "SET", "appendonly", "no"], ["KEYS", "*"]):
+                with pytest.raises(redis.exceptions.NoPermissionError):
+                    client.execute_command(*refused)
 
 
 async def test_sentinel_leads_to_the_master_also_after_a_failover(tmp_path: Path) -> None:
@@ -187,3 +233,65 @@ async def test_an_effect_waits_until_a_replica_has_its_intention(tmp_path: Path)
         replica.signal(signal.SIGCONT)
         assert (await asyncio.wait_for(beginning, 30))[0] == "go"
         await store.close()
+
+
+async def refusal(url: str) -> str:
+    store = Store(url)
+    try:
+        with pytest.raises(StoreMisconfigured) as caught:
+            await store.open()
+    finally:
+        await store.close()
+    return str(caught.value)
+
+
+@KINDS
+async def test_a_server_that_refuses_us_is_said_in_a_sentence_and_not_waited_for(tmp_path: Path, kind: str) -> None:
+    with Server(tmp_path, kind=kind) as server:
+        server.tell("ACL", "SETUSER", "poor", "on", ">hush", "~*", "+@all", "-@scripting")
+        assert "refuses the user or password" in await refusal(server.url.replace("//", "//poor:wrong@"))
+        poor = server.url.replace("//", "//poor:hush@")
+        assert "may not do what is needed" in await refusal(poor)
+        server.tell("ACL", "SETUSER", "poor", "+@all", "resetkeys", "~other:*")
+        assert "the keys agentic:*" in await refusal(poor)
+        server.tell("ACL", "SETUSER", "default", ">hush", "resetpass", ">hush")
+        assert "refuses the user or password" in await refusal(server.url)
+
+
+async def test_what_is_no_redis_server_is_said_to_be_none() -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await reader.read()
+        writer.close()
+
+    other = await asyncio.start_server(greet, "127.0.0.1", 0)
+    async with other:
+        port = other.sockets[0].getsockname()[1]
+        assert "does not speak as a Redis server does" in await refusal(f"redis://127.0.0.1:{port}")
+
+
+@KINDS
+async def test_a_replica_is_said_to_take_nothing(tmp_path: Path, kind: str) -> None:
+    with Server(tmp_path, kind=kind) as master, Server(tmp_path, kind=kind) as replica:
+        replica.tell("REPLICAOF", "127.0.0.1", master.port)
+        await _until(lambda: "online" in str(master.tell("INFO", "replication")))
+        [said] = (await found(replica))["risks"]
+        assert f"a replica of 127.0.0.1:{master.port}" in said
+        assert (await found(master))["replica_of"] is None
+
+
+async def test_a_user_who_may_not_ask_for_the_file_is_told_at_start(tmp_path: Path) -> None:
+    with Server(tmp_path, "--appendonly", "yes", "--appendfsync", "everysec") as server:
+        server.tell("ACL", "SETUSER", "poor", "on", ">hush", "~*", "+@all", "-waitaof")
+        store = Store(server.url.replace("//", "//poor:hush@"))
+        await store.open()
+        assert any("+waitaof" in risk for risk in store.server["risks"])
+        await store.close()
+
+
+def test_a_sentinel_may_have_an_ipv6_address() -> None:
+    client = connect("redis+sentinel://[::1]:26380,other/main")
+    manager = client.connection_pool.sentinel_manager  # type: ignore[attr-defined]
+    places = [one.connection_pool.connection_kwargs for one in manager.sentinels]
+    assert [(place["host"], place["port"]) for place in places] == [("::1", 26380), ("other", 26379)]

@@ -119,6 +119,33 @@ def test_a_folder_with_a_long_path_and_spaces_works(tmp_path: Path) -> None:
     store.stop()
 
 
+def test_events_in_a_folder_that_is_open_to_others_are_not(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    store = EmbeddedStore(tmp_path)
+    store.start()
+    with redis.Redis.from_url(store.url) as client:
+        client.set("secret", "x")
+    files = [file for file in (tmp_path / "appendonlydir").rglob("*") if file.is_file()]
+    modes = {file.name: oct(file.stat().st_mode & 0o077) for file in (*files, tmp_path / "valkey.sock")}
+    store.stop()
+    assert len(modes) > 2
+    assert set(modes.values()) == {"0o0"}, modes
+
+
+def test_a_folder_for_the_socket_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    store = EmbeddedStore(tmp_path / ("long folder " * 12).strip())
+    beside = Path(store.url.removeprefix("unix://")).parent
+    mine = tmp_path / "mine"
+    mine.mkdir(mode=0o700)
+    beside.symlink_to(mine)
+    try:
+        with pytest.raises(EmbeddedStoreError, match="remove it"):
+            store.start()
+    finally:
+        store.stop()
+        beside.unlink()
+
+
 def test_a_folder_that_cannot_be_written_is_said_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(EmbeddedStoreError, match=r"redis\.data_dir"):

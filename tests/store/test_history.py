@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import redis.asyncio as redis
 
 from agentic.types import Category, Diagnosis, Event, Feedback, HistoryRecord, LogDigest, RecordStatus, utc_now
 from store import BadCursor, Limits, Store
@@ -81,6 +82,21 @@ async def test_the_list_stays_bounded_and_its_indexes_with_it(store_url: str, pr
     assert ids(await store.history(job_id="even")) == ["e10", "e8"]
     assert await store.record("e1") is None
     assert (await store.record("e8") or {})["event_id"] == "e8"
+    await store.close()
+
+
+async def test_what_is_known_of_jobs_and_records_goes_with_the_last_record(store_url: str, prefix: str) -> None:
+    store = Store(store_url, prefix=prefix, limits=Limits(max_history=10))
+    await store.open()
+    for n in range(40):
+        await write(store, f"e{n}", job_id="steady" if n % 5 == 0 else f"job-{n}")
+        assert await store.add_feedback(Feedback(event_id=f"e{n}", user="ana", rating=4))
+    async with redis.Redis.from_url(store_url) as client:
+        kept = {kind: len(await client.keys(f"{prefix}:{kind}:*")) for kind in ("job", "by-job", "feedback")}
+    assert kept == {"job": 9, "by-job": 9, "feedback": 10}
+    jobs = {job["job_id"]: job for job in await store.jobs()}
+    assert set(jobs) == {"steady", *(f"job-{n}" for n in range(30, 40) if n % 5)}
+    assert jobs["steady"]["records"] == {"escalated": 8}, "it was never forgotten"
     await store.close()
 
 

@@ -205,11 +205,11 @@ class Protocol(RuleBasedStateMachine):
             self.gone.get((one[0], step), set()).discard(nonce)
         self.compare()
 
-    @rule(one=held, live=MOSTLY, wait=st.sampled_from([0, 50, LEASE]), watch=st.booleans())
-    def defer(self, one: Held, live: bool, wait: int, watch: bool) -> None:
+    @rule(one=held, live=MOSTLY, wait=st.sampled_from([0, 50, LEASE]), watch=st.sampled_from(["", "job", "answer"]))
+    def defer(self, one: Held, live: bool, wait: int, watch: str) -> None:
         one = self.living(one) if live else one
         expected = self.model.defer(*one, wait, watch)
-        arguments = (*one, wait, "j" if watch else "")
+        arguments = (*one, wait, "j" if watch == "job" else "", "s" if watch == "answer" else "")
         assert self.changes_nothing_if_stale(one, lambda: self.twice("defer", *arguments)) == expected
         self.compare()
 
@@ -236,6 +236,25 @@ class Protocol(RuleBasedStateMachine):
     def approve(self, name: str, verdict: str, plan: str, who: str) -> None:
         expected = self.model.approve(name, verdict, plan, who)
         assert self.twice("approve", name, verdict, plan, who, "")[0] == expected
+        self.compare()
+
+    @rule(one=held, live=MOSTLY, by=st.sampled_from(["", "m", "n"]), may=st.sampled_from(["go", "go", "wait", "look"]))
+    def ask(self, one: Held, live: bool, by: str, may: str) -> None:
+        one = self.living(one) if live else one
+        expected = self.model.ask(*one, by, may)
+        answer = self.changes_nothing_if_stale(one, lambda: self.twice("ask", *one, "s", by, may, 10**9))
+        assert tuple(answer) == expected
+        self.compare()
+
+    @rule(one=held, live=MOSTLY, by=st.sampled_from(["m", "n"]), kept=st.booleans())
+    def answered(self, one: Held, live: bool, by: str, kept: bool) -> None:
+        one = self.living(one) if live else one
+        expected = self.model.answered(*one, by, '"it"' if kept else "")
+        arguments = (*one, "s", by, '"it"' if kept else "", 10**9)
+        assert self.once("answered", *arguments) == expected
+        before = self.dump()
+        assert self.once("answered", *arguments) == "late"
+        assert self.dump() == before
         self.compare()
 
     @rule(one=held, live=MOSTLY)
@@ -268,7 +287,7 @@ class Protocol(RuleBasedStateMachine):
         have = self.model.incidents.get(name)
         nonce = have.replay if old and have is not None and have.replay else self.fresh()
         expected = self.model.replay(name, nonce, payload(name), accepted)
-        answer = self.twice("replay", letter_of(name), name, payload(name), int(accepted), nonce, 1)
+        answer = self.twice("replay", letter_of(name), name, payload(name), int(accepted), nonce)
         assert answer == expected
         if expected == "ok" and not old:
             assert self.client.llen(self.keys.single("events")) == len(self.model.events)
@@ -284,17 +303,27 @@ class Protocol(RuleBasedStateMachine):
         for name in PLACES.values():
             pipeline.zrange(self.keys.single(name), 0, -1, withscores=True)
         pipeline.zrange(self.keys.single("open"), 0, -1)
+        pipeline.hkeys(self.keys.single("payloads"))
         for name in self.model.incidents:
             pipeline.hgetall(self.keys.of("incident", name))
             pipeline.hgetall(self.keys.of("fx", name))
-        events, history, *rest = text(pipeline.execute())
+        pipeline.get(self.keys.of("asking", "s"))
+        pipeline.hmget(self.keys.of("answer", "s"), "by", "body")
+        pipeline.smembers(self.keys.of("askers", "s"))
+        events, history, *rest, asking, answer, askers = text(pipeline.execute())
+        assert (asking or "", tuple(answer), set(askers)) == (
+            " ".join(self.model.asking),
+            self.model.answer or (None, None),
+            self.model.askers,
+        )
         assert events == [raw for _, raw in self.model.events]
         assert [json.loads(record)["id"] for record in history] == self.model.records
         for (state, _), found in zip(PLACES.items(), rest[:3], strict=True):
             standing = {n: i.score for n, i in self.model.incidents.items() if i.state == state}
             assert {name: int(score) for name, score in found} == standing, state
         assert set(rest[3]) == {n for n, i in self.model.incidents.items() if i.state != "done"}
-        for (name, incident), fields, journal in zip(self.model.incidents.items(), rest[4::2], rest[5::2], strict=True):
+        assert set(rest[4]) == {n for n, i in self.model.incidents.items() if i.state not in ("queued", "done")}
+        for (name, incident), fields, journal in zip(self.model.incidents.items(), rest[5::2], rest[6::2], strict=True):
             assert fields["state"] == incident.state, name
             assert fields.get("fence", "") == incident.fence
             assert int(fields.get("deliveries", 0)) == incident.deliveries
@@ -319,7 +348,7 @@ def text(value: Any) -> Any:
         return value.decode()
     if isinstance(value, dict):
         return {text(k): text(v) for k, v in value.items()}
-    return [text(item) for item in value] if isinstance(value, (list, tuple)) else value
+    return [text(item) for item in value] if isinstance(value, list | tuple | set) else value
 
 
 def test_the_scripts_do_what_the_protocol_says_in_any_order(store_url: str) -> None:

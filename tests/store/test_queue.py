@@ -139,6 +139,33 @@ async def test_a_success_of_the_job_brings_back_what_waits_for_it(store: Store) 
     assert again.progress == {"recovered_by": "e2"}
 
 
+@pytest.mark.parametrize("watched_first", [True, False])
+async def test_a_success_from_before_the_failure_proves_nothing(store: Store, watched_first: bool) -> None:
+    """One worker may be slow with the success, or both may come in one report of a machine that was cut off."""
+    names = ["ok", "failure", "ok-again"]
+    await store.enqueue_many([(name, payload(name)) for name in names])
+    ok, failure, again = await store.claim("w1", "n-1", 3)
+    if watched_first:
+        await store.defer("failure", failure.fence, 600, watch_job="backup")
+    assert await store.recovered("backup", "ok", ok.fence) == []
+    if not watched_first:
+        await store.defer("failure", failure.fence, 600, watch_job="backup")
+    assert await store.claim("w1", "n-2", 3) == []
+    assert await store.recovered("backup", "ok-again", again.fence) == ["failure"]
+    assert (await claim_one(store, "w1", "n-3")).progress == {"recovered_by": "ok-again"}
+
+
+async def test_a_pushed_success_from_before_the_failure_proves_nothing(
+    store: Store, store_url: str, prefix: str
+) -> None:
+    async with redis.Redis.from_url(store_url) as client:
+        await client.rpush(f"{prefix}:events", payload("ok"), payload("failure"), payload("ok-again"))
+    ok, failure, again = await store.claim("w1", "n-1", 3)
+    await store.defer("failure", failure.fence, 600, watch_job="backup")
+    assert await store.recovered("backup", "ok", ok.fence) == []
+    assert await store.recovered("backup", "ok-again", again.fence) == ["failure"]
+
+
 async def test_what_a_draining_worker_gives_back_is_not_counted_as_delivered(store: Store) -> None:
     await store.enqueue("e1", payload("e1"))
     claimed = await claim_one(store)
@@ -184,6 +211,36 @@ async def test_a_dead_letter_is_listed_and_comes_back_once(store: Store) -> None
     assert (await store.dead()).records == []
 
 
+async def test_a_dead_letter_keeps_its_journal_for_as_long_as_it_can_be_replayed(store_url: str, prefix: str) -> None:
+    store = Store(store_url, prefix=prefix, limits=Limits(lease_seconds=30, max_dead=2, dedup_days=0.1 / 86_400))
+    await store.open()
+    for number in range(4):
+        name = f"e{number}"
+        await store.enqueue(name, payload(name))
+        claimed = await claim_one(store, "w1", f"n-{number}")
+        assert await begin(store, claimed.fence, "a", event_id=name) == "go"
+        letter = {"event_id": name, "reason": "x", "payload": payload(name).decode(), "accepted": True}
+        assert await store.finish(name, claimed.fence, record_of(name, status="dead"), letter=letter)
+    await asyncio.sleep(0.3)
+    assert [await store.journal(f"e{number}") != {} for number in range(4)] == [False, False, True, True]
+    assert await store.replay("e3")
+    again = await claim_one(store, "w1", "n-9")
+    assert await begin(store, again.fence, "b", event_id="e3") == "unknown", "it was begun in its former life"
+    assert await store.finish("e3", again.fence, record_of("e3"))
+    await asyncio.sleep(0.3)
+    assert await store.journal("e3") == {}
+    await store.close()
+
+
+async def test_an_id_that_looks_like_one_of_ours_comes_back_under_itself(store: Store) -> None:
+    await store.enqueue("raw-17", payload("raw-17"))
+    claimed = await claim_one(store)
+    letter = {"event_id": "raw-17", "reason": "x", "payload": payload("raw-17").decode(), "accepted": True}
+    assert await store.finish("raw-17", claimed.fence, record_of("raw-17", status="dead"), letter=letter)
+    assert await store.replay("raw-17")
+    assert (await claim_one(store, "w1", "n2")).event_id == "raw-17"
+
+
 async def test_an_idle_wait_ends_as_soon_as_anybody_pushes(store: Store, store_url: str, prefix: str) -> None:
     client = redis.Redis.from_url(store_url)
     loop = asyncio.get_running_loop()
@@ -198,9 +255,11 @@ async def test_an_idle_wait_ends_as_soon_as_anybody_pushes(store: Store, store_u
     await client.aclose()
 
 
-async def begin(store: Store, fence: str, nonce: str, *, idempotent: bool = False, per_job: int = 6) -> str:
+async def begin(
+    store: Store, fence: str, nonce: str, *, idempotent: bool = False, per_job: int = 6, event_id: str = "e1"
+) -> str:
     answer, _ = await store.begin(
-        "e1", fence, "1", nonce, idempotent=idempotent, counts=True, job_id="backup", per_job=per_job, for_all=60
+        event_id, fence, "1", nonce, idempotent=idempotent, counts=True, job_id="backup", per_job=per_job, for_all=60
     )
     return answer
 
@@ -308,3 +367,26 @@ async def test_a_word_that_comes_after_the_question_expired_counts_for_nothing(s
     again = await claim_one(store, "w1", "n2")
     assert again.progress["approval"] == {"verdict": "expired"}
     assert again.deliveries == 1
+
+
+@pytest.mark.parametrize("acted", [False, True], ids=["straight", "with a journal"])
+async def test_what_has_ended_keeps_no_payload_and_is_forgotten_in_time(
+    store: Store, store_url: str, prefix: str, acted: bool
+) -> None:
+    client = redis.Redis.from_url(store_url)
+    await store.enqueue("e1", payload("e1"))
+    claimed = await claim_one(store)
+    if acted:
+        await store.save("e1", claimed.fence, {"note": "long " * 100})
+        assert await begin(store, claimed.fence, "x") == "go"
+        await store.defer("e1", claimed.fence, 0, watch_job="backup")
+        claimed = await claim_one(store, "w2", "m1")
+    assert await store.finish("e1", claimed.fence, record_of("e1"))
+    left = sorted(key.decode().removeprefix(f"{prefix}:") for key in await client.keys(f"{prefix}:*"))
+    assert not [key for key in left if key.startswith(("payload", "awaiting", "lease", "delayed"))]
+    of_event = ["fx:e1", "incident:e1"] if acted else ["incident:e1"]
+    assert [key for key in left if key.endswith(":e1")] == of_event
+    for key in of_event:
+        assert 0 < await client.ttl(f"{prefix}:{key}") <= 7 * 86_400
+    assert await client.memory_usage(f"{prefix}:incident:e1", samples=0) < 600
+    await client.aclose()

@@ -16,7 +16,7 @@ from store import Store
 
 DISK_FULL = ["cp: error writing '/backup/2026-01-02.tar': No space left on device"]
 EFFECTOR = """
-import asyncio, sys
+import asyncio, sys, time
 from agentic.contracts import Effector, EffectResult
 
 class Own(Effector):
@@ -29,6 +29,10 @@ class Own(Effector):
             raise asyncio.CancelledError
         if self.how == "says a word":
             return "done"
+        if self.how == "sleeps":
+            return asyncio.sleep(3600)
+        if self.how == "sleeps in a thread":
+            time.sleep(5)
         if self.how == "odd detail":
             return EffectResult.done(None)
         if self.how == "nothing":
@@ -83,6 +87,19 @@ async def test_an_effector_that_breaks_leaves_an_unknown_outcome(
     assert record["outcomes"][0]["status"] == "unknown"
     assert record["outcomes"][0]["detail"].startswith(words)
     assert record["deliveries"] == 1
+
+
+@pytest.mark.parametrize("how", ["sleeps", "sleeps in a thread"])
+async def test_an_effector_that_never_comes_back_holds_its_event_no_longer_than_its_time(
+    start_worker: Any, report: Any, own: Any, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agentic.effecting.GRACE_SECONDS", 0.2)
+    settings = job_with(how, own(EFFECTOR))
+    settings["actions"]["fix"]["timeout_seconds"] = 0.2
+    async with start_worker(**settings):
+        record = await report(log=DISK_FULL, timeout_seconds=10)
+    assert record["status"] == "unknown"
+    assert record["outcomes"][0]["detail"] == "the effector did not come back within 0.2 s"
 
 
 async def test_a_preview_that_is_no_text_is_left_out(start_worker: Any, report: Any, own: Any) -> None:

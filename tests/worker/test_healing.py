@@ -177,6 +177,24 @@ async def test_a_refused_connection_is_retried_after_a_while(start_worker: Any, 
     assert count.read_text() == "2", "the first rerun failed, the second did it"
 
 
+async def test_a_rerun_that_a_success_made_needless_is_not_said_to_be_done(
+    start_worker: Any, report: Any, tmp_path: Path
+) -> None:
+    program = script(tmp_path, "late", f"import pathlib; pathlib.Path('{tmp_path}/ran').touch()")
+    job = backup_job(tmp_path, rerun={"effector": "command", "argv": [program], "delay_seconds": 50})
+    refused = ["curl: (7) Failed to connect to db port 5432: Connection refused"]
+    async with start_worker(jobs=[job]):
+        waiting = asyncio.create_task(report(event_id="bad", log=refused, exit_code=7))
+        await asyncio.sleep(0.5)
+        await report(event_id="good", status="succeeded")
+        record = await waiting
+    rerun = record["outcomes"][0]
+    assert (rerun["name"], rerun["status"]) == ("wait_for_dependency_then_rerun", "skipped")
+    assert "not needed: the job succeeded" in rerun["detail"]
+    assert not (tmp_path / "ran").exists()
+    assert (record["status"], record["verification"]["status"]) == ("resolved", "verified")
+
+
 async def test_a_proposal_in_words_is_left_to_a_person(start_worker: Any, report: Any, tmp_path: Path) -> None:
     async with start_worker(jobs=[backup_job(tmp_path)]):
         record = await report(log=['psql: error: FATAL: password authentication failed for user "etl"'])

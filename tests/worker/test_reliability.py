@@ -257,6 +257,97 @@ def test_a_worker_that_hears_nothing_fences_itself_before_its_leases_end(tmp_pat
     assert lost["e1"] - claimed_at < 2.0
 
 
+def test_a_worker_whose_loop_stands_still_lets_its_leases_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody works on what it has in hand; a heartbeat that went on would keep it from everybody else for ever."""
+    monkeypatch.setattr("agentic_worker.heartbeat.STUCK_SECONDS", 0.5)
+    lost: dict[str, str] = {}
+    with Server(tmp_path) as server:
+        keeper = LeaseKeeper(server.url, "h", 900)
+        server.tell("HSET", "h:incident:e1", "state", "running", "fence", "5")
+        heartbeat = Heartbeat(keeper, "w1", 0.9, lost.update)
+        heartbeat.loop_runs()
+        heartbeat.hold("e1", "5", time.monotonic())
+        heartbeat.start()
+        time.sleep(0.4)
+        assert not lost
+        assert server.tell("ZSCORE", "h:leases", "e1") is not None
+        time.sleep(1.2)
+        assert lost == {"e1": "5"}
+        seconds, micros = server.tell("TIME")  # type: ignore[misc]
+        assert server.tell("ZSCORE", "h:leases", "e1") < seconds * 1000 + micros / 1000  # type: ignore[operator]
+        silent_since = server.tell("ZSCORE", "h:workers", "w1")
+        heartbeat.loop_runs()
+        time.sleep(0.4)
+        assert server.tell("ZSCORE", "h:workers", "w1") > silent_since  # type: ignore[operator]
+        heartbeat.stop()
+
+
+async def test_a_heartbeat_that_is_held_up_does_not_hide_that_a_lease_ends(
+    start_worker: Any, report: Any, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when looking up the store's address takes as long as the resolver likes."""
+    program = tmp_path / "act"
+    program.write_text(f"#!/bin/sh\necho began >> {tmp_path}/ran\nsleep 30\necho ended >> {tmp_path}/ran\n")
+    program.chmod(0o755)
+    action = {"kind": "free_disk_space", "effector": "command", "argv": [str(program)], "risk": "safe"}
+    beat = LeaseKeeper.beat
+    held_up = threading.Event()
+
+    def slow(self: LeaseKeeper, *arguments: Any) -> Any:
+        if (tmp_path / "ran").exists() and not held_up.is_set():
+            held_up.wait(8)
+        return beat(self, *arguments)
+
+    monkeypatch.setattr(LeaseKeeper, "beat", slow)
+    only_one = {"concurrency": 1}  # so that it claims nothing meanwhile, where it would see that the lease is over
+    async with start_worker(jobs=[job(tmp_path)], actions={"act": action}, worker=only_one):
+        begun = time.monotonic()
+        record = await report(log=DISK_FULL, timeout_seconds=20)
+        took = time.monotonic() - begun
+        held_up.set()
+    assert record["status"] == "unknown"
+    assert took < 7, "the worker itself let go and took it up anew"
+    assert runs(tmp_path) == 1
+
+
+async def test_a_lease_that_is_said_to_be_lost_twice_ends_its_command_all_the_same(
+    start_worker: Any, report: Any, tmp_path: Path
+) -> None:
+    program = tmp_path / "act"
+    program.write_text(
+        f"#!/bin/sh\ntrap '' TERM\necho $$ > {tmp_path}/pid.new\nmv {tmp_path}/pid.new {tmp_path}/pid\nsleep 30\n"
+    )
+    program.chmod(0o755)
+    action = {"kind": "free_disk_space", "effector": "command", "argv": [str(program)], "risk": "safe"}
+    async with start_worker(jobs=[job(tmp_path)], actions={"act": action}) as service:
+        await report(event_id="e1", log=DISK_FULL, wait=False)
+        await until((tmp_path / "pid").exists)
+        claimed, handling = service._worker._in_hand["e1"]
+        for _ in range(3):
+            service._lost({"e1": claimed.fence})
+            await asyncio.sleep(0.2)
+        await asyncio.wait({handling}, timeout=10)
+        pid = int((tmp_path / "pid").read_text())
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_what_breaks_in_a_beat_ends_no_heartbeat(tmp_path: Path) -> None:
+    def broken(fences: Any) -> None:
+        raise RuntimeError("the loop is closed")
+
+    with Server(tmp_path) as server:
+        keeper = LeaseKeeper(server.url, "h", 300)
+        heartbeat = Heartbeat(keeper, "w1", 0.3, broken)
+        heartbeat.hold("gone", "5", time.monotonic())
+        heartbeat.start()
+        time.sleep(0.5)
+        first = server.tell("ZSCORE", "h:workers", "w1")
+        time.sleep(0.4)
+        assert server.tell("ZSCORE", "h:workers", "w1") > first  # type: ignore[operator]
+        heartbeat.stop()
+
+
 POISON = """
 import asyncio, os
 from agentic.contracts import ReasoningModule
