@@ -17,7 +17,7 @@ _LOOKED_AT = 400
 _LONGEST_HEADING = 100
 
 _CATEGORIES = "|".join(category.value for category in Category if "_" in category.value)
-_INFO, _WARN, _COMMAND, _PASSED, _FOREIGN, _STEERING, _STACK, _RETRY, _NONE, _TIDIED = range(10)
+_INFO, _WARN, _COMMAND, _PASSED, _FOREIGN, _STEERING, _STACK, _RETRY, _NONE, _TIDIED, _SOME = range(11)
 _SIGNS = (
     r"(?:^|[\s\[|:(\"])(?:INFO|DEBUG|TRACE|NOTICE|FINE|VERBOSE)[\s\]:|)\"]|level=\"?(?i:info|debug|trace|notice)\b"
     r"|\"(?i:level|severity|lvl|log_level)\":\s*\"(?i:info|debug|trace|notice)\"|\[(?:info|debug|notice|trace)\]|^I\d{4} \d\d:",
@@ -45,6 +45,8 @@ _SIGNS = (
     r"(?i:\b(?:0|no|zero|without(?: any)?) (?:\w+ )?(?:errors?|failures?|failed|failing|warnings?|invalid|missing|bad|rejected"
     r"|duplicates?|problems?|issues?|conflicts?|corrupt\w*)\b)",
     r"(?i:^\W*(?:\w+ )?(?:deleted|removed|purged|pruned|cleaned(?: up)?|evicted) |\b(?:removed|deleted|dropped)(?:[:=] ?| )\d+\b)",
+    r"(?i:\b[1-9]\d* (?:\w+ )?(?:errors?|failures?|failed|failing|invalid|missing|bad|rejected|duplicates?|problems?|issues?)\b"
+    r"|\b(?:errors?|failures?|failed|failing|rejected)[=:] ?[1-9])",
 )
 
 
@@ -96,7 +98,7 @@ class LineContext:
         if not signature.any_level:
             penalty += 24 * (_INFO in signs) + 10 * (_WARN in signs and _INFO not in signs)
         penalty += 45 * (_COMMAND in signs) + 45 * (_PASSED in signs) + 40 * (_FOREIGN in signs)
-        return penalty + 6 * (_RETRY in signs) + 45 * (_NONE in signs) + 45 * (_TIDIED in signs)
+        return penalty + 6 * (_RETRY in signs) + 45 * (_NONE in signs and _SOME not in signs) + 45 * (_TIDIED in signs)
 
     def position_bonus(self, first: int, last: int) -> float:
         """Favour what stands where the run ended, and a little what came first."""
