@@ -76,6 +76,12 @@ _KINDS: tuple[tuple[str, int, str], ...] = (
         r"|duplicates?|problems?|issues?|conflicts?|corrupt\w*)\b)",
     ),
     (
+        "some",
+        0,
+        r"(?i:\b[1-9]\d* (?:\w+ )?(?:errors?|failures?|failed|failing|invalid|missing|bad|rejected|duplicates?|problems?|issues?)\b"
+        r"|\b(?:errors?|failures?|failed|failing|rejected)[=:] ?[1-9])",
+    ),
+    (
         "tidied",
         45,
         r"(?i:^\W*(?:\w+ )?(?:deleted|removed|purged|pruned|cleaned(?: up)?|evicted) |\b(?:removed|deleted|dropped)(?:[:=] ?| )\d+\b)",
@@ -119,8 +125,10 @@ class Hearsay:
         text = self._text(line)
         if self.speaks_to_the_reader(line):
             return NEVER
-        kinds: Sequence[int] = _SET.Match(text) or ()
-        off = sum(_KINDS[kind][1] for kind in kinds)
+        kinds = {_KINDS[kind][0]: _KINDS[kind][1] for kind in _SET.Match(text) or ()}
+        if "some" in kinds:
+            kinds.pop("none", None)  # "0 warnings, 3 errors" counts something
+        off = sum(kinds.values())
         if line and _SOURCE_ABOVE.match(self._text(line - 1)) and text[:1].isspace():
             off += 60
         return off
