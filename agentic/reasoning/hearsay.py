@@ -125,7 +125,8 @@ class Hearsay:
         text = self._text(line)
         if self.speaks_to_the_reader(line):
             return NEVER
-        kinds = {_KINDS[kind][0]: _KINDS[kind][1] for kind in _SET.Match(text) or ()}
+        matched: Sequence[int] = _SET.Match(text) or ()
+        kinds = {_KINDS[kind][0]: _KINDS[kind][1] for kind in matched}
         if "some" in kinds:
             kinds.pop("none", None)  # "0 warnings, 3 errors" counts something
         off = sum(kinds.values())
