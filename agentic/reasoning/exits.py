@@ -39,8 +39,9 @@ def meaning(exit_code: int | None, command: str | None) -> ExitMeaning | None:
     """Return what an exit code means: the program's own table first, then what every program shares."""
     if exit_code is None or exit_code == 0:
         return None
-    # Shells report 128+n, Python and systemd -n, Windows NTSTATUS as a signed number.
-    code = 128 - exit_code if -64 <= exit_code < 0 else exit_code
+    # Shells report 128+n, Python and systemd -n, Windows its 32 bits with or without a sign.
+    code = exit_code - (1 << 32) if (1 << 31) <= exit_code < (1 << 32) else exit_code
+    code = 128 - code if -64 <= code < 0 else code
     for program in _programs_called(_program(command)):
         found = program.codes.get(code)
         if found is not None:

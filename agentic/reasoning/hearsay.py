@@ -22,8 +22,9 @@ _LOOKED_AT = 400
 _LABELS = "|".join(category.value for category in Category if "_" in category.value)
 _STEERING = (
     r"(?i)\b(?:ignore|disregard|forget|override) (?:all |any |the |your |every )*(?:previous|prior|above|earlier|preceding|other|instructions?|errors? (?:above|below))\b"
-    r"|\[?\b(?:assistant|ai|llm|language model|chatbot|gpt|copilot|autoremedy)\b\]? ?(?:[,:\]]|should|must|please|note|instruction|diagnos|verdict|agents?\b|readers?\b)"
-    r"|\b(?:note|message|instructions?|attention|hint|memo|advice) (?:to|for) (?:the |any |every |all |our )?(?:ai|assistants?|models?|agents?|llms?|automation|operator bot|bots?|engineers?|operators?|person|one|next|triage|system|log (?:reader|analy[sz]er|parser)s?|analy[sz]ers?|readers?|remediation|diagnos\w+|who(?:m)?ever|any ?one|any ?body|classifiers?)\b"
+    r"|(?:^|[^\w./-])(?:assistants?|ai|chatbot|language model|autoremedy)\]? ?[,:\]]|\b(?:assistants?|ai|llm|language model|chatbot|gpt|copilot|autoremedy)\b\]? ?(?:should|must|please|note|instruction|diagnos|verdict|agents?\b|readers?\b)"
+    r"|\b(?:note|message|instructions?|attention|hint|memo|advice) (?:to|for) (?:the |any |every |all |our )?(?:ai|assistants?|language models?|llms?|automation|log (?:reader|analy[sz]er|parser)s?|analy[sz]ers?|readers?|remediation|triage|diagnos\w+|who(?:m)?ever|any ?one|any ?body|classifiers?)\b"
+    r"|\b(?:note|memo) (?:to|for) (?:the |any |every |all |our )?(?:models?|agents?|bots?|operator bot|engineers?|operators?|person|one|next|system)\b"
     r"|\b(?:who(?:m)?ever|any ?one|any ?body|if you(?: are|.re)?) (?:who )?(?:is )?(?:reads?|reading|parses?|parsing|analy[sz]es?|analy[sz]ing) (?:this|the|these)\b"
     r"|\bsystem (?:prompt|instruction)s?\b|\b(?:new|updated) instructions?:|\byou (?:are|must|should|will|shall) (?:now |an? |not |only |always )*(?:ai|assistant|respond|reply|answer|classify|output|report|conclude|diagnose|call this|label|mark)\b"
     r"|\b(?:correct|right|true|real|actual|final|root)[ _](?:category|cause|diagnosis|answer|classification|verdict|label) ?(?:is|:|=|was)"
@@ -33,14 +34,16 @@ _STEERING = (
     r"|\b(?:" + _LABELS + r")\b.*\b(?:" + _LABELS + r")\b.*\b(?:" + _LABELS + r")\b"
     r"|\b(?:classify|categori[sz]e|label|diagnose|treat|report|consider|mark|record) (?:this|it|the (?:run|job|failure|error|log|incident|event))(?: (?:run|job|failure|error|log|incident|event))? (?:as|so|with)\b"
     r"|\bclassify (?:this|it|the|as|so)\b|</?(?:system|instructions?|prompt|assistant|tool_\w+|function_\w+)>|<\|\w+\|>|\b(?:BEGIN|END) (?:SYSTEM|INSTRUCTIONS?|PROMPT)\b|###? ?(?:system|instruction|assistant|tool (?:output|result|call))\b"
-    r"|\b(?:tool|function)[ _](?:output|result|response|call)\b ?[:=]"
-    r"|\bplease (?:print|reveal|ignore|classify|approve|choose|answer|respond|reply|delete|grant|disable|send)\b"
+    r"|^\W*tool[ _](?:output|result|response|call)\b ?[:=]"
+    r"|\bplease (?:print|reveal|ignore|classify|approve|choose|answer|respond|reply)\b"
     r"|\bplease (?:run|execute|restart)\b.{0,40}(?:\brm\b|\bcurl\b|\bwget\b|\bchmod\b|\bdrop\b|\bsudo\b|\bthe (?:service|action|command)\b)"
-    r"|\bin your (?:answer|response|reply|output|diagnosis|report)\b|\b(?:no|without) (?:further )?(?:human|operator|approval|escalation)(?: is)? (?:needed|required|necessary)\b"
+    r"|\bin your (?:answer|response|reply|output|diagnosis|report)\b|\b(?:no|without) (?:further )?(?:human|operator|approval|escalation)(?: approval| review)?(?: is)? (?:needed|required|necessary)\b"
     r"|\b(?:not_a_failure|cancelled_by_operator|bad_data_or_schema|missing_file_or_data|hardware_or_storage_error|node_lost_or_preempted|image_or_package_unavailable|disable_tls_verification|grant_broad_permissions|escalate_to_human|free_disk_space|release_stale_lock)\b"
 )
 """A line that speaks to its reader: tells what to conclude or to do, plays a tool, or uses words of ours."""
 
+_JAVA_ROOT = re2.compile(r"(?i)\broot cause ?[:=]? ?\[?[\w.$]+(?:exception|error)\b", options())
+"""How servers and query engines name the innermost exception."""
 _FENCE = re.compile(r"^\s*/?(#|--|/|;|\*|>|\||rem\b|%|')")
 _GOES_ON = (":", ",", "-", "(", "[", "{", "\\")
 _LONGEST_SPEECH = 12
@@ -62,10 +65,21 @@ _KINDS: tuple[tuple[str, int, str], ...] = (
         r"|^\s+-{1,2}[a-zA-Z][\w-]*(?:[ ,=]\S+)*\s{2,}\S|(?i:\bif you (?:see|get|encounter|receive)\b|\b(?:possible|common|likely|typical) (?:causes?|reasons?) (?:are|is|include))",
     ),
     (
+        "plea",
+        30,
+        r"(?i:\bplease (?:delete|grant|disable|send|restart|run)\b.{0,40}\b(?:all|every\w*|admin|any ?one|rm|curl|wget|chmod|sudo)\b)",
+    ),
+    (
         "none",
         45,
         r"(?i:\b(?:0|no|zero|without(?: any)?) (?:\w+ )?(?:errors?|failures?|failed|failing|warnings?|invalid|missing|bad|rejected"
         r"|duplicates?|problems?|issues?|conflicts?|corrupt\w*)\b)",
+    ),
+    (
+        "some",
+        0,
+        r"(?i:\b[1-9]\d* (?:\w+ )?(?:errors?|failures?|failed|failing|invalid|missing|bad|rejected|duplicates?|problems?|issues?)\b"
+        r"|\b(?:errors?|failures?|failed|failing|rejected)[=:] ?[1-9])",
     ),
     (
         "tidied",
@@ -96,6 +110,10 @@ _STEERS = re2.compile(_STEERING, options())
 _SOURCE_ABOVE = re.compile(r'\s*File "[^"]+", line \d+')
 
 
+def _steers(text: str) -> bool:
+    return _STEERS.search(text) is not None and _JAVA_ROOT.search(text) is None
+
+
 class Hearsay:
     """Tells which lines of one log report nothing, on demand."""
 
@@ -107,8 +125,11 @@ class Hearsay:
         text = self._text(line)
         if self.speaks_to_the_reader(line):
             return NEVER
-        kinds: Sequence[int] = _SET.Match(text) or ()
-        off = sum(_KINDS[kind][1] for kind in kinds)
+        matched: Sequence[int] = _SET.Match(text) or ()
+        kinds = {_KINDS[kind][0]: _KINDS[kind][1] for kind in matched}
+        if "some" in kinds:
+            kinds.pop("none", None)  # "0 warnings, 3 errors" counts something
+        off = sum(kinds.values())
         if line and _SOURCE_ABOVE.match(self._text(line - 1)) and text[:1].isspace():
             off += 60
         return off
@@ -120,10 +141,10 @@ class Hearsay:
 
     def speaks_to_the_reader(self, line: int) -> bool:
         """Say whether a line tells its reader what to think, or goes on with what such a line began."""
-        if _STEERS.search(self._text(line)):
+        if _steers(self._text(line)):
             return True
         above = self._text(line - 1) if line else ""
-        if above.rstrip().endswith(_GOES_ON) and _STEERS.search(above):
+        if above.rstrip().endswith(_GOES_ON) and _steers(above):
             return True
         fence = _FENCE.match(self._text(line))
         if fence is None:
@@ -133,7 +154,7 @@ class Hearsay:
             other = _FENCE.match(text)
             if other is None or other[1] != fence[1]:
                 return False
-            if _STEERS.search(text):
+            if _steers(text):
                 return True
         return False
 

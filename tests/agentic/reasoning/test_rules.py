@@ -276,3 +276,26 @@ def test_a_hint_of_a_tool_is_no_attempt_to_steer(diagnose: Diagnose, hint: str) 
 def test_a_line_that_names_the_answer_is_not_believed(diagnose: Diagnose, steering: str) -> None:
     diagnosis = diagnose(f"{steering}\nERROR:  canceling statement due to lock timeout", exit_code=1)
     assert diagnosis is not None and diagnosis.category is Category.LOCK_CONTENTION
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "command", "category"),
+    [
+        (3221225477, "load.exe", Category.CODE_ERROR),
+        (-1073741819, "load.exe", Category.CODE_ERROR),
+        (2147942402, "powershell -File x.ps1", Category.MISSING_FILE_OR_DATA),
+        (6, "C:/Windows/robocopy a b", Category.NOT_A_FAILURE),
+        (243, "systemd-nspawn", Category.CONFIG_ERROR),
+        (2, "acme.sh --cron", Category.NOT_A_FAILURE),
+        (80, "borg create", Category.NETWORK_ERROR),
+        (60, "/usr/bin/curl -fsS https://x", Category.CERTIFICATE_ERROR),
+        (252, "aws s3 cp a b", Category.CONFIG_ERROR),
+        (-9, "load", Category.OUT_OF_MEMORY),
+    ],
+)
+def test_an_exit_code_says_what_a_silent_log_does_not(
+    diagnose: Diagnose, exit_code: int, command: str, category: Category
+) -> None:
+    diagnosis = diagnose("starting", exit_code=exit_code, command=command)
+    assert diagnosis is not None and diagnosis.category is category, diagnosis
+    assert diagnosis.source.startswith("rule:exit_codes.")
