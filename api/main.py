@@ -77,6 +77,7 @@ def create_app(
         action_names=frozenset({*settings.actions, *BUILT_IN_NAMES, *map(str, ActionKind)}),
     )
     app.state.services = parts
+    app.router.routes.extend(events.straight_ways)
     for module in ROUTERS:
         app.include_router(module.router)
     install_docs(app)

@@ -139,7 +139,9 @@ def risks(server: dict[str, Any]) -> list[str]:
         if fsync != "no"
         else ("a power cut can lose the last half minute of accepted events")
     )
-    if can_confirm_fsync(server):
+    if can_confirm_fsync(server) and fsync == "no":
+        effects = "nothing tells when an intention is on disk, so no effect is ever begun"
+    elif can_confirm_fsync(server):
         effects = "effects wait until their intention is on disk (WAITAOF)"
     else:
         effects = f"{server['server']} {server['version']} has no WAITAOF, so an effect may then happen twice"

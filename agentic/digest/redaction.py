@@ -15,19 +15,30 @@ from typing import Any
 
 import re2
 
-from agentic.digest.secrets import FORMS, PASSWORD_NAME, TOKEN_NAME, SecretForm, is_placeholder
+from agentic.digest.secret_blocks import LONGEST_KEY, block_lines, has_key, without_blocks, without_keys
+from agentic.digest.secret_names import PASSWORD_NAME, TOKEN_NAME
+from agentic.digest.secret_places import PLACES
+from agentic.digest.secret_tokens import TOKENS, SecretForm
+from agentic.digest.secret_values import is_placeholder
 from agentic.errors import ConfigError
 
-_CHUNK = 1 << 20
+FORMS = TOKENS + PLACES
+_WHOLE = 1 << 20
+_PART = 1 << 15
+"""Where something may be found, it is looked for in parts of this size: what a form costs, it costs there only."""
 _SHORT = 200
 _MOST_CLEAN = 4096
-_PEM_BEGIN = re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d")
-_PEM_END = re.compile(r"-----END (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----|Private-MAC:")
-_PEM_INLINE = re.compile(r"(-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----)([^\n-]+)(-----END|\Z|(?=[\"'\n]))")
-_PEM_BODY = re.compile(r"[A-Za-z0-9+/=]+\s*$")
-_PEM_LONGEST = 400
+_CONTEXT = 80
+_RETRIED = 256
+"""A value of at most so many bytes that was no secret may have hidden one that begins inside it."""
+_COLOUR = re.compile(rb"\x1b\[[0-9;:?]*[A-Za-z]|\x1b\][^\x07\x1b\n]{0,200}(?:\x07|\x1b\\)")
 _MARK = re.compile(rb"\[REDACTED:[a-z0-9_\-]{1,40}:[0-9a-f]{4}\]")
+_LONGEST_NAME = 80
+_HEADERS = ("authorization", "cookie", "set_cookie")
+_SHORTEST_NUMBER = 4
+"""Digits from which a number below a name such as `password` is taken for one; an exit code is not."""
 _TRAILING = ",)]}."
+_TRIMMED = ("password", "secret", "flag", "header", "authorization")
 
 
 class Redactor:
@@ -52,14 +63,14 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return the text without its secrets; the number of lines stays."""
-        if text in self._clean:
+        if len(text) <= _SHORT and text in self._clean:
             return text
-        if len(text) <= _CHUNK:
+        if len(text) <= _WHOLE:
             redacted = self._redact(text)
             if len(text) <= _SHORT and redacted == text:
                 self._remember_clean(text)
             return redacted
-        return "".join(self._redact(part) for part in _chunks(text))
+        return "".join(self._redact(part) for part in _cut(text, _WHOLE))
 
     def _remember_clean(self, text: str) -> None:
         """Keep a short text that holds no secret: hosts, users and commands are the same in event after event."""
@@ -70,13 +81,19 @@ class Redactor:
     def lines(self, lines: Sequence[str]) -> list[str]:
         """Return as many lines as came in, without their secrets."""
         joined = "\n".join(lines)
-        redacted = self.text(joined).split("\n")
+        whole = self.text(joined)
+        if whole is joined:
+            return list(lines)
+        redacted = whole.split("\n")
         if len(redacted) == len(lines):
             return redacted
         return [self.text(line) for line in lines]
 
     def value(self, value: Any) -> Any:
-        """Return JSON-like data without its secrets; a key such as `password` makes its strings secret."""
+        """Return JSON-like data without its secrets.
+
+        A name such as `password` or `api_keys` makes secrets of the texts and numbers below it, however deep.
+        """
         return self._value(value, None)
 
     def _value(self, value: Any, kind: str | None) -> Any:
@@ -85,22 +102,30 @@ class Redactor:
                 return self._mark(kind, value)
             return self.text(value)
         if isinstance(value, Mapping):
-            return {self._name(key): self._value(item, self._kind_of_name(key)) for key, item in value.items()}
+            return {
+                self._name(key): self._value(item, self._kind_of_name(key, item) or kind) for key, item in value.items()
+            }
         if isinstance(value, (list, tuple)):
             return [self._value(item, kind) for item in value]
+        if kind and isinstance(value, (int, float)) and not isinstance(value, bool):
+            text = str(value)
+            return value if len(text) < _SHORTEST_NUMBER else self._mark(kind, text)
         return value
 
     def _name(self, name: Any) -> Any:
         return self.text(name) if isinstance(name, str) else name
 
-    def _kind_of_name(self, name: Any) -> str | None:
-        if not isinstance(name, str) or len(name) > 80:
+    def _kind_of_name(self, name: Any, value: Any) -> str | None:
+        """Say what the value below a name is by the name, or by its singular."""
+        if not isinstance(name, str) or len(name) > _LONGEST_NAME:
             return None
         plain = name.replace("-", "_")
-        if self._password_name.fullmatch(plain):
-            return "password"
-        if self._token_name.fullmatch(plain) or plain.lower() in ("authorization", "cookie", "set_cookie"):
-            return "secret"
+        counts = isinstance(value, (int, float))  # `max_tokens: 4096` says how many there may be
+        for form in (plain, plain[:-1]) if plain.endswith("s") and not counts else (plain,):
+            if self._password_name.fullmatch(form):
+                return "password"
+            if self._token_name.fullmatch(form) or form.lower() in _HEADERS:
+                return "secret"
         return None
 
     def _mark(self, kind: str, secret: str) -> str:
@@ -108,64 +133,98 @@ class Redactor:
         return f"[REDACTED:{kind}:{digest.hexdigest()}]"
 
     def _redact(self, text: str) -> str:
-        if "PRIVATE KEY" in text or "PuTTY-User-Key" in text:
-            text = self._private_keys(text)
         raw = text.encode("utf-8", "surrogatepass")
-        found = self._set.Match(raw)
+        key, blocks = has_key(text), block_lines(raw)
+        plain = _COLOUR.sub(b"", raw) if b"\x1b" in raw else raw
+        if not key and not blocks and not self._set.Match(plain):
+            return text
+        if key:
+            text = without_keys(text, self._mark)
+        if blocks:
+            text = without_blocks(text, blocks, self._mark)
+        if len(text) <= _PART:
+            return self._redact_part(text)
+        return "".join(self._redact_part(part) for part in _cut(text, _PART))
+
+    def _redact_part(self, text: str) -> str:
+        raw = text.encode("utf-8", "surrogatepass")
+        colours = [found.span() for found in _COLOUR.finditer(raw)] if b"\x1b" in raw else []
+        plain = _COLOUR.sub(b"", raw) if colours else raw
+        found = self._set.Match(plain)
         if not found:
             return text
-        marked = [mark.span() for mark in _MARK.finditer(raw)] if b"[REDACTED:" in raw else []
+        marked = [mark.span() for mark in _MARK.finditer(plain)] if b"[REDACTED:" in plain else []
         spans: list[tuple[int, int, str]] = []
         for index in sorted(found):
-            spans.extend(span for span in self._find(index, raw) if not _overlaps(span, marked))
+            spans.extend(span for span in self._find(index, plain) if not _overlaps(span, marked))
         if not spans:
             return text
         spans.sort(key=lambda span: (span[0], -span[1]))
+        place = _Places(colours)
         parts: list[bytes] = []
-        at = 0
+        at = done = 0
         for start, end, kind in spans:
             if start < at:
                 continue
-            parts += (raw[at:start], self._mark(kind, raw[start:end].decode("utf-8", "surrogatepass")).encode())
-            at = end
-        parts.append(raw[at:])
+            first, last = place.of(start, after=True), place.of(end, after=False)
+            secret = plain[start:end].decode("utf-8", "surrogatepass")
+            parts += (raw[done:first], self._mark(kind, secret).encode())
+            at, done = end, last
+        parts.append(raw[done:])
         return b"".join(parts).decode("utf-8", "surrogatepass")
 
     def _find(self, index: int, raw: bytes) -> list[tuple[int, int, str]]:
         form, group = self._forms[index], self._groups[index]
-        spans = []
-        for match in self._compiled[index].finditer(raw):
+        spans: list[tuple[int, int, str]] = []
+        compiled, place = self._compiled[index], 0
+        while True:
+            match = compiled.search(raw, place)
+            if match is None:
+                return spans
             start, end = match.span(group)
+            place = max(match.end(), place + 1)
             if end <= start:
                 continue
-            secret = raw[start:end].decode("utf-8", "surrogatepass")
-            if form.check is not None:
-                trimmed = secret.rstrip(_TRAILING)
-                if trimmed and form.kind in ("password", "secret"):
-                    end -= len(secret) - len(trimmed)
-                    secret = trimmed
-                if not form.check(secret):
-                    continue
-            spans.append((start, end, form.kind))
-        return spans
-
-    def _private_keys(self, text: str) -> str:
-        """Empty private key blocks, line by line so that no line is lost."""
-        text = _PEM_INLINE.sub(lambda m: m[1] + self._mark("private_key", m[2]) + m[3], text)
-        lines = text.split("\n")
-        inside = 0
-        for number, line in enumerate(lines):
-            if not inside:
-                # A block on a single line was emptied above; it has its mark already.
-                if _PEM_BEGIN.search(line) and "[REDACTED:private_key" not in line:
-                    inside = _PEM_LONGEST
+            if form.check is None:
+                spans.append((start, end, form.kind))
                 continue
-            inside -= 1
-            if _PEM_END.search(line):
-                inside = 0
-            elif (body := _PEM_BODY.search(line.rstrip("\r"))) is not None:
-                lines[number] = line[: body.start()] + self._mark("private_key", body[0].strip())
-        return "\n".join(lines)
+            found = self._checked(form, raw, start, end)
+            if found is not None:
+                spans.append(found)
+                place = max(found[1], match.start() + 1)
+            elif end - start <= _RETRIED:
+                place = start + 1
+
+    def _checked(self, form: SecretForm, raw: bytes, start: int, end: int) -> tuple[int, int, str] | None:
+        """Look at a value and at what stands around it on its line; returns its place if it is a secret."""
+        assert form.check is not None
+        secret = raw[start:end].decode("utf-8", "surrogatepass")
+        trimmed = secret.rstrip(_TRAILING)
+        if trimmed and form.kind in _TRIMMED:
+            end -= len(secret) - len(trimmed)
+            secret = trimmed
+        line = raw.rfind(b"\n", 0, start) + 1
+        before = raw[max(line, start - _CONTEXT) : start].decode("utf-8", "replace")
+        after = raw[end : end + _CONTEXT].partition(b"\n")[0].decode("utf-8", "replace")
+        return (start, end, form.kind) if form.check(secret, before, after) else None
+
+
+class _Places:
+    """Where a place of the text without colours lies in the text with them."""
+
+    def __init__(self, colours: list[tuple[int, int]]) -> None:
+        self._plain: list[int] = []
+        self._shift: list[int] = []
+        gone = 0
+        for start, end in colours:
+            self._plain.append(start - gone)
+            gone += end - start
+            self._shift.append(gone)
+
+    def of(self, place: int, *, after: bool) -> int:
+        """Return the place; a colour that stands right there is before it (`after`) or behind it."""
+        seen = (bisect.bisect_right if after else bisect.bisect_left)(self._plain, place)
+        return place + (self._shift[seen - 1] if seen else 0)
 
 
 def _overlaps(span: tuple[int, int, str], marked: list[tuple[int, int]]) -> bool:
@@ -208,23 +267,28 @@ def _as_text(name: Any) -> str:
     return name.decode() if isinstance(name, bytes) else str(name)
 
 
-def _chunks(text: str) -> list[str]:
-    """Cut a long text at line ends near every mebibyte, never inside a private key."""
+def _cut(text: str, size: int) -> list[str]:
+    """Cut a long text at line ends near every `size` characters, never inside a private key."""
     parts: list[str] = []
     start = 0
     while start < len(text):
-        end = min(len(text), start + _CHUNK)
+        end = min(len(text), start + size)
         if end < len(text):
             line_end = text.rfind("\n", start, end)
-            begin = text.rfind("-----BEGIN", max(start, end - _PEM_LONGEST * 80), end)
+            begin = text.rfind("-----BEGIN", max(start, end - LONGEST_KEY * 80), end) if size == _WHOLE else -1
             if (
                 begin > start
                 and text.find("-----END", begin, end) < 0
                 and text.find("-----END", end, end + 40_000) >= 0
             ):
                 line_end = text.rfind("\n", start, begin)
-            if line_end > start:
-                end = line_end + 1
+            # A line that is longer than a part stays whole.
+            end = line_end + 1 if line_end > start else _end_of_line(text, end, start + _WHOLE)
         parts.append(text[start:end])
         start = end
     return parts
+
+
+def _end_of_line(text: str, start: int, furthest: int) -> int:
+    found = text.find("\n", start, furthest)
+    return found + 1 if found >= 0 else min(len(text), furthest)

@@ -25,8 +25,8 @@ local function describe(id)
       fields[have[i]] = have[i + 1]
     end
   end
-  answer[1] = head(id, fields.deliveries or 0, fields.received_ms or 0, fields.nonce, fields.whole or fields.size or 0)
   answer[2] = redis.call('HGET', payloads, id) or ''
+  answer[1] = head(id, fields.deliveries or 0, fields.received_ms or 0, fields.nonce, fields.whole or #answer[2])
   return answer
 end
 
@@ -102,6 +102,7 @@ if #taken < most then
     -- Our own API writes the id first. Anybody may have pushed anything else: without a usable id it
     -- gets one of ours, and the worker says what is wrong with it.
     local id, job, whole = raw:match('^{"event_id":"([%w._:-]+)"'), nil, #raw
+    local mark = mark_of(raw) -- before it is cut
     if whole > longest then
       raw = raw:sub(1, 4096) -- nobody reads this much; its head tells people what it was
     elseif not id then
@@ -109,12 +110,13 @@ if #taken < most then
       if ok and type(body) == 'table' then
         if type(body.event_id) == 'string' then id = body.event_id:match('^[%w._:-]+$') end
         if type(body.job_id) == 'string' then job = body.job_id end
+        if type(body.job_id) == 'number' then job = string.format('%.0f', body.job_id) end
       end
     end
     if not id or #id > 128 then id = 'raw-' .. mine .. '-' .. i end
     local key = incident_key(id)
-    local have = redis.call('HMGET', key, 'state', 'size', 'received_ms')
-    local accepted, received = have[2] == tostring(whole), have[3] or at
+    local have = redis.call('HMGET', key, 'state', 'mark', 'received_ms')
+    local accepted, received = have[2] == mark, have[3] or at
     -- What somebody else pushed under an accepted event's id is a duplicate of it, whichever comes first.
     if not have[1] or (have[1] == 'queued' and (accepted or not have[2])) then
       if not have[1] then

@@ -16,7 +16,7 @@ for i = 3, #ARGV, 2 do
     answers[#answers + 1] = 'full'
     full = full + 1
   else
-    redis.call('HSET', key, 'state', 'queued', 'nonce', nonce, 'size', #raw, 'received_ms', now,
+    redis.call('HSET', key, 'state', 'queued', 'nonce', nonce, 'mark', mark_of(raw), 'received_ms', now,
                'arrival', arrival(now), 'job_id', job_of(raw) or '')
     payloads[#payloads + 1] = raw
     opened[#opened + 1] = now

@@ -17,7 +17,7 @@ if id_of(ARGV[3]) ~= id then
   return 'ok'
 end
 redis.call('HSET', key, 'state', 'queued', 'received_ms', now, 'arrival', arrival(now), 'replay', ARGV[5])
-if ARGV[4] == '1' then redis.call('HSET', key, 'nonce', ARGV[5], 'size', #ARGV[3]) end
+if ARGV[4] == '1' then redis.call('HSET', key, 'nonce', ARGV[5], 'mark', mark_of(ARGV[3])) end
 note_arrivals()
 redis.call('PERSIST', fx_key(id))
 redis.call('ZADD', open, now, id)

@@ -9,8 +9,9 @@ if kind ~= 'never_sent' and have[1] == 'done' and have[2] == nonce then return '
 if not holds(id, ARGV[2]) then
   local remembered = redis.call('PTTL', incident_key(id))
   if kind == 'done' and remembered ~= -2 then
+    local journal = redis.call('EXISTS', fx_key(id)) == 1 -- it knows itself for how long
     redis.call('HSETNX', fx_key(id), 'late:' .. step, ARGV[5])
-    if remembered > 0 then redis.call('PEXPIRE', fx_key(id), remembered) end
+    if remembered > 0 and not journal then redis.call('PEXPIRE', fx_key(id), remembered) end
   end
   return 'fenced'
 end

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,12 +16,16 @@ from tests.chaos.ground import Field
 from tests.chaos.proxy import Fault, Proxy
 from tests.chaos.workers import WorkerProcess
 
+PATIENCE_SECONDS = 3.0
+
 
 @dataclass(eq=False)
 class Place:
     """One place in the crew: its worker of the moment, and the proxy that all its workers go through."""
 
     number: int
+    name: str = ""
+    """Of its worker of the moment."""
     worker: WorkerProcess | None = None
     proxy: Proxy | None = None
     replies_to_lose: list[str] = field(default_factory=list)
@@ -62,6 +67,8 @@ class Crew:
         self.exits: list[str] = []
         """Workers that went by themselves, or not as they should have when told to."""
         self.started = 0
+        self.met_busy = 0
+        """How often somebody had something in hand when a fault came for them."""
 
     async def enlist(self, many: int) -> None:
         """Fill places and keep them filled."""
@@ -77,13 +84,17 @@ class Crew:
                 await asyncio.sleep(0.02)
 
     async def somebody(self) -> Place:
-        """Return a place whose worker is at work."""
+        """Return a place whose worker has something in hand, or after a while one that is at least there."""
+        ends = time.monotonic() + PATIENCE_SECONDS
         while True:
             self._look_at_keepers()
+            owners = await self._field.owners()
             ready = [place for place in self.places if place.ready]
-            if ready:
-                return self._chance.choice(ready)
-            await asyncio.sleep(0.01)
+            busy = [place for place in ready if place.name in owners]
+            if busy or (ready and time.monotonic() > ends):
+                self.met_busy += bool(busy)
+                return self._chance.choice(busy or ready)
+            await asyncio.sleep(0.02)
 
     def _look_at_keepers(self) -> None:
         """Raise what broke the keeping of a place."""
@@ -123,6 +134,7 @@ class Crew:
             self.started += 1
             name = f"w{place.number}-{self.started}"
             place.worker = await self._field.start_worker(name, place.proxy.port, **self._settings)
+            place.name = name
             code = await asyncio.shield(place.worker.ended)
             expected = (0, -signal.SIGKILL) if place.worker.pid in place.expected else ()
             if code not in expected:

@@ -185,6 +185,15 @@ class Field:
         sizes = {name: await getattr(self._client, look)(self.keys.single(name)) for name, look in kinds.items()}
         return {name: size for name, size in sizes.items() if size}
 
+    async def owners(self) -> set[str]:
+        """Return who has something in hand; nobody while the store is away."""
+        try:
+            held = await self._client.zrange(self.keys.single("leases"), 0, -1)
+            found = [await self._client.hget(self.keys.of("incident", one.decode()), "owner") for one in held]
+        except (redis.RedisError, OSError):
+            return set()
+        return {owner.decode() for owner in found if owner}
+
     def complaints(self) -> list[str]:
         """Return what the workers logged that no fault excuses: a handling that broke, a part that died."""
         lines = (

@@ -118,6 +118,7 @@ class Storm:
         self._kinds: dict[str, Kind] = {}
         self._faults: Counter[str] = Counter()
         self._last_fault = 0.0
+        self._to_come = self._done = 0
         self.report = Report(seed)
 
     async def run(self) -> Report:
@@ -132,6 +133,7 @@ class Storm:
             (dose.resets, self._reset),
             (dose.lost_replies, self._lose_reply),
         ]
+        self._to_come = sum(many for many, _ in faults)
         doing = [self._at(self._moment(0.2), fault, is_fault=True) for many, fault in faults for _ in range(many)]
         doing += [self._at(self._moment(0.0), self._event(number)) for number in range(dose.events)]
         await asyncio.gather(*doing)
@@ -146,8 +148,11 @@ class Storm:
 
     async def _at(self, seconds: float, what: Callable[[], Awaitable[None]], *, is_fault: bool = False) -> None:
         await asyncio.sleep(seconds)
+        while not is_fault and self._done < self._to_come * (seconds / self._dose.seconds - 0.1):
+            await asyncio.sleep(0.05)  # faults take their time; they shall not rage after all the work is done
         await what()
         if is_fault:
+            self._done += 1
             self._last_fault = time.monotonic()
 
     # -- what happens to the workers and the store --
@@ -244,7 +249,8 @@ class Storm:
         report.redelivered = sum(record["deliveries"] - 1 for record in records)
         report.most_deliveries = max(record["deliveries"] for record in records)
         lost = sum(place.replies_lost for place in self._crew.places)
-        report.faults = {**self._faults, "replies lost": lost, "workers started": self._crew.started}
+        met = {"met with work in hand": self._crew.met_busy}
+        report.faults = {**self._faults, "replies lost": lost, "workers started": self._crew.started, **met}
         for event_id, kind in self._kinds.items():
             done = self._place.ground.effects.of(event_id)
             twice = [step for step, n in done.items() if n > 1 and step in kind.once]

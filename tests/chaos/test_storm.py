@@ -16,4 +16,4 @@ async def test_a_hundred_events_outlive_kills_pauses_cuts_and_the_stores_own_dea
     assert report.faults["kill -9 of a worker"] == dose.kills
     assert report.faults["kill -9 of the store"] == dose.store_kills
     assert report.faults["replies lost"] == dose.lost_replies
-    assert report.redelivered > 0, "some of it hit"
+    assert report.redelivered > dose.kills, "most of it hits a worker that has something in hand"

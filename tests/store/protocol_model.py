@@ -28,7 +28,7 @@ class Incident:
 
     state: str = "queued"
     nonce: str | None = None
-    size: int | None = None
+    mark: tuple[int, str] | None = None
     fence: str = ""
     deliveries: int = 0
     counted: bool = False
@@ -86,7 +86,7 @@ class Model:
             elif len(self.events) >= most:
                 answers.append("full")
             else:
-                self.incidents[event_id] = Incident(nonce=mine, size=len(raw), arrival=self._arrival())
+                self.incidents[event_id] = Incident(nonce=mine, mark=mark_of(raw), arrival=self._arrival())
                 self.events.append((event_id, raw))
                 answers.append("queued")
         return answers
@@ -120,7 +120,7 @@ class Model:
         for place_in_line, (named, raw) in enumerate(payloads, 1):
             event_id = named or f"raw-{mine}-{place_in_line}"
             known = self.incidents.get(event_id)
-            if known is None or (known.state == "queued" and known.size in (None, len(raw))):
+            if known is None or (known.state == "queued" and known.mark in (None, mark_of(raw))):
                 if known is None:
                     known = self.incidents[event_id] = Incident(arrival=self._arrival())
                 self._hold(known, mine, 1, counted=True)
@@ -304,7 +304,7 @@ class Model:
             return "already" if have.fence == fence else "fenced"
         if have is None or not self.holds(event_id, fence):
             return "fenced"
-        have.state, have.score, have.size = "done", 0, None
+        have.state, have.score, have.mark = "done", 0, None
         have.progress.clear()
         self.watching.discard(event_id)
         self.records.append(event_id)
@@ -323,12 +323,17 @@ class Model:
         self.dead.remove(event_id)
         fresh = Incident(replay=nonce, arrival=self._arrival())
         if accepted:
-            fresh.nonce, fresh.size = nonce, len(raw)
+            fresh.nonce, fresh.mark = nonce, mark_of(raw)
         if have is not None:
             fresh.journal, fresh.late = have.journal, have.late
         self.incidents[event_id] = fresh
         self.events.append((event_id, raw))
         return "ok"
+
+
+def mark_of(raw: str) -> tuple[int, str]:
+    """Return what an accepted payload is known by."""
+    return len(raw), raw[-20:]
 
 
 def _number(nonce: str) -> int:

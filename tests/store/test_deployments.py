@@ -188,6 +188,7 @@ async def test_a_server_that_may_drop_keys_is_refused(tmp_path: Path, policy: st
         ("valkey", ["--appendonly", "no"], "appendonly is off"),
         ("valkey", ["--appendonly", "yes", "--appendfsync", "everysec"], "WAITAOF"),
         ("redis", ["--appendonly", "yes", "--appendfsync", "everysec"], "has no WAITAOF"),
+        ("valkey", ["--appendonly", "yes", "--appendfsync", "no"], "no effect is ever begun"),
         ("valkey", ["--appendonly", "yes", "--appendfsync", "always"], None),
     ],
 )

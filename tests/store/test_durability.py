@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from agentic.types import Outcome, OutcomeStatus
-from store import Limits, Store
+from agentic.types import Action, ActionKind, Event, Outcome, OutcomeStatus
+from store import Limits, Store, StoredIncident
 from tests.servers import Server
 from tests.store.test_queue import claim_one, payload
 
@@ -103,6 +103,32 @@ async def test_what_counts_is_how_the_server_persists_now(
 
         assert (await begun(server.url, change))[0] == "go"
         assert ("cmdstat_waitaof" in str(server.tell("INFO", "commandstats"))) == asked
+
+
+async def test_nothing_is_begun_while_the_intention_is_not_on_disk(tmp_path: Path) -> None:
+    with Server(tmp_path, "--appendonly", "yes", "--appendfsync", "no") as server:
+        beginning = asyncio.create_task(begun(server.url))
+        await asyncio.sleep(3)
+        assert not beginning.done()
+        server.tell("CONFIG", "SET", "appendfsync", "everysec")
+        assert (await beginning)[0] == "go"
+
+
+async def test_the_intention_of_an_action_is_confirmed_and_that_of_a_message_is_not(tmp_path: Path) -> None:
+    with Server(tmp_path, "--appendonly", "yes", "--appendfsync", "everysec") as server:
+        store = Store(server.url, limits=Limits(lease_seconds=30))
+        await store.open()
+        await store.enqueue("e1", payload("e1"))
+        claimed = await claim_one(store)
+        incident = StoredIncident(store, claimed, Event(event_id="e1", job_id="backup", status="failed"))
+        server.tell("CONFIG", "RESETSTAT")
+        message = Action(name="tell", kind=ActionKind.NOTIFY, effector="notify")
+        assert (await incident.begin("1", message, (9, 9))).answer == "go"
+        assert "cmdstat_waitaof" not in str(server.tell("INFO", "commandstats"))
+        action = Action(name="act", kind=ActionKind.FREE_DISK_SPACE, effector="command")
+        assert (await incident.begin("2", action, (9, 9))).answer == "go"
+        assert "cmdstat_waitaof" in str(server.tell("INFO", "commandstats"))
+        await store.close()
 
 
 @KINDS

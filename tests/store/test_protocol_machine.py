@@ -127,10 +127,11 @@ class Protocol(RuleBasedStateMachine):
         assert self.twice("enqueue", MOST_WAITING, nonce, *flat) == expected
         self.compare()
 
-    @rule(name=ids, form=st.sampled_from(["same", "other", "garbage"]))
+    @rule(name=ids, form=st.sampled_from(["same", "other", "twin", "garbage"]))
     def push(self, name: str, form: str) -> None:
         """Anybody may push anything: an accepted event's own payload, another one under its id, or nonsense."""
-        raw = {"same": payload(name), "other": payload(name, by="hand"), "garbage": "no json"}[form]
+        twin = payload(name)[:-1] + "]"  # of the same length
+        raw = {"same": payload(name), "other": payload(name, by="hand"), "twin": twin, "garbage": "no json"}[form]
         self.client.rpush(self.keys.single("events"), raw)
         self.model.events.append(("" if form == "garbage" else name, raw))
 

@@ -199,6 +199,18 @@ async def test_a_pushed_event_with_an_id_is_known_by_it(store: Store, store_url:
     await client.aclose()
 
 
+async def test_nobody_can_push_something_else_in_place_of_an_accepted_event(
+    store: Store, store_url: str, prefix: str
+) -> None:
+    genuine, forged = payload("e1", log=["real"]), payload("e1", log=["fake"]).replace(b"T03:00:00Z", b"T04:00:00Z")
+    assert len(genuine) == len(forged)
+    async with redis.Redis.from_url(store_url) as client:
+        await client.rpush(f"{prefix}:events", forged)
+    assert await store.enqueue("e1", genuine) is Enqueued.QUEUED
+    [claimed] = await store.claim("w1", "n-1", 5)
+    assert (claimed.payload, claimed.accepted) == (genuine, True)
+
+
 async def test_a_dead_letter_is_listed_and_comes_back_once(store: Store) -> None:
     await store.enqueue("e1", payload("e1"))
     claimed = await claim_one(store)
@@ -221,6 +233,8 @@ async def test_a_dead_letter_keeps_its_journal_for_as_long_as_it_can_be_replayed
         assert await begin(store, claimed.fence, "a", event_id=name) == "go"
         letter = {"event_id": name, "reason": "x", "payload": payload(name).decode(), "accepted": True}
         assert await store.finish(name, claimed.fence, record_of(name, status="dead"), letter=letter)
+    late = Outcome(step=1, name="x", status=OutcomeStatus.DONE)
+    assert not await store.result("e3", "1", "1", "a", late, "x|done")
     await asyncio.sleep(0.3)
     assert [await store.journal(f"e{number}") != {} for number in range(4)] == [False, False, True, True]
     assert await store.replay("e3")
@@ -229,6 +243,29 @@ async def test_a_dead_letter_keeps_its_journal_for_as_long_as_it_can_be_replayed
     assert await store.finish("e3", again.fence, record_of("e3"))
     await asyncio.sleep(0.3)
     assert await store.journal("e3") == {}
+    await store.close()
+
+
+async def test_what_is_over_is_forgotten_after_a_while(store_url: str, prefix: str) -> None:
+    store = Store(store_url, prefix=prefix, limits=Limits(lease_seconds=30, dedup_days=0.2 / 86_400))
+    await store.open()
+    await store.enqueue("e1", payload("e1"))
+    first = await claim_one(store, "w1", "n-1")
+    assert await begin(store, first.fence, "a") == "go"
+    assert await store.defer("e1", first.fence, 0, watch_job="backup")
+    again = await claim_one(store, "w1", "n-2")
+    assert await store.finish("e1", again.fence, record_of("e1"))
+    assert await store.enqueue("e1", payload("e1")) is Enqueued.DUPLICATE
+    assert not await store.result(
+        "e1", first.fence, "2", "z", Outcome(step=2, name="x", status=OutcomeStatus.DONE), "x"
+    )
+    await asyncio.sleep(0.5)
+    async with redis.Redis.from_url(store_url) as client:
+        left = {key.decode().removeprefix(f"{prefix}:") for key in await client.keys(f"{prefix}:*")}
+    about_records = {"history", "history:seq", "history:ids", "by-job:backup", "by-status:escalated", "by-category:"}
+    about_all = {"jobs", "job:backup", "totals", "fence", "arrivals", "claims", "budget", "budget-job:backup"}
+    assert left == about_records | about_all
+    assert await store.enqueue("e1", payload("e1")) is Enqueued.QUEUED
     await store.close()
 
 
@@ -274,6 +311,20 @@ async def test_the_journal_says_go_once_and_then_tells_the_outcome(store: Store)
     assert await begin(store, claimed.fence, "b") == "done"
 
 
+async def test_a_late_copy_of_taking_an_intention_back_leaves_the_next_one_alone(store: Store) -> None:
+    await store.enqueue("e1", payload("e1"))
+    claimed = await claim_one(store)
+    assert await begin(store, claimed.fence, "a") == "go"
+    await store.withdraw("e1", claimed.fence, "1", "a")
+    assert await store.journal("e1") == {}
+    assert await begin(store, claimed.fence, "b") == "go"
+    await store.withdraw("e1", claimed.fence, "1", "a")
+    assert await begin(store, claimed.fence, "c") == "unknown", "the second intention stands"
+    assert await store.result("e1", claimed.fence, "1", "b", Outcome(step=1, name="x", status=OutcomeStatus.DONE), "x")
+    await store.withdraw("e1", claimed.fence, "1", "b")
+    assert await begin(store, claimed.fence, "d") == "done"
+
+
 @pytest.mark.parametrize(("idempotent", "answer"), [(False, "unknown"), (True, "go")])
 async def test_after_a_lost_worker_only_an_idempotent_step_is_begun_again(
     store: Store, idempotent: bool, answer: str
@@ -297,6 +348,53 @@ async def test_the_hourly_budget_and_the_pause_switch_hold_in_the_journal_itself
     assert await begin(store, claimed.fence, "a") == "go"
     usage = await store.usage("backup")
     assert (usage.job_actions, usage.all_actions, usage.paused_by) == (1, 1, None)
+
+
+async def test_two_workers_under_one_limit_do_not_pass_it_together(store: Store) -> None:
+    await store.enqueue_many([(f"e{number}", payload(f"e{number}", job_id=f"j{number}")) for number in range(6)])
+    claimed = await store.claim("w1", "n-1", 6)
+    answers = await asyncio.gather(
+        *(
+            store.begin(
+                one.event_id, one.fence, "1", "n", idempotent=False, counts=True, job_id=job, per_job=3, for_all=4
+            )
+            for one, job in zip(claimed, ["j", "j", "j", "j", "other", "third"], strict=True)
+        )
+    )
+    assert [answer for answer, _ in answers].count("go") == 4
+    assert [text for answer, text in answers if answer == "over_budget"] == ["job", "all"]
+    usage = await store.usage("j")
+    assert (usage.job_actions, usage.all_actions) == (3, 4)
+
+
+async def test_what_was_done_an_hour_ago_counts_no_more(store: Store, store_url: str, prefix: str) -> None:
+    await store.enqueue_many([(f"e{number}", payload(f"e{number}")) for number in range(2)])
+    claimed = await store.claim("w1", "n-1", 2)
+    limits: Any = {"idempotent": False, "counts": True, "job_id": "j", "per_job": 1, "for_all": 1}
+    assert (await store.begin("e0", claimed[0].fence, "1", "n", **limits))[0] == "go"
+    assert (await store.begin("e1", claimed[1].fence, "1", "n", **limits))[0] == "over_budget"
+    async with redis.Redis.from_url(store_url) as client:
+        for key in (f"{prefix}:budget", f"{prefix}:budget-job:j"):
+            await client.zadd(key, {"e0:1": (await client.time())[0] * 1000 - 3_600_000})
+    assert (await store.usage("j")).all_actions == 0
+    assert (await store.begin("e1", claimed[1].fence, "1", "n", **limits))[0] == "go"
+
+
+@pytest.mark.parametrize("job_id", ['say "hi"', "back\\slash\\", "ü x | y", "{}"])
+async def test_an_incident_knows_its_job_whatever_that_is_called(store: Store, job_id: str) -> None:
+    await store.enqueue("e1", payload("e1", job_id=job_id))
+    assert ((await store.incident("e1")) or {})["job_id"] == job_id
+    claimed = await claim_one(store)
+    assert ((await store.incident("e1")) or {})["job_id"] == job_id
+    assert await store.finish("e1", claimed.fence, record_of("e1", job_id))
+    assert [job["job_id"] for job in await store.jobs()] == [job_id]
+
+
+async def test_a_pushed_event_may_call_its_job_by_a_number(store: Store, store_url: str, prefix: str) -> None:
+    async with redis.Redis.from_url(store_url) as client:
+        await client.rpush(f"{prefix}:events", b'{"status": "failed", "job_id": 12345678901, "event_id": "e1"}')
+    await claim_one(store)
+    assert ((await store.incident("e1")) or {})["job_id"] == "12345678901"
 
 
 async def test_many_incidents_that_end_together_each_get_their_own_answer(store: Store) -> None:
@@ -356,6 +454,24 @@ async def test_very_many_at_once_go_in_and_come_out_whole(store_url: str, prefix
         found += [claimed.event_id for claimed in await store.claim("w1", f"n-{number}", 9000)]
     assert found == ids
     await store.close()
+
+
+async def test_a_word_for_one_plan_holds_for_that_plan_only(store: Store) -> None:
+    await store.enqueue("e1", payload("e1"))
+    first = await claim_one(store)
+    assert await store.park("e1", first.fence, "this", 60) == "ok"
+    assert (await store.decide("e1", "approved", "other", "ana"))[0] == "changed"
+    assert (await store.decide("e1", "approved", "this", "ana"))[0] == "ok"
+    assert (await store.decide("e1", "approved", "this", "ana"))[0] == "ok", "said twice"
+    assert await store.decide("e1", "rejected", "this", "bob") == ("already", "approved by ana")
+    second = await claim_one(store, "w1", "n2")
+    assert second.progress["approval"]["verdict"] == "approved"
+    assert await store.park("e1", second.fence, "this", 60) == "approved", "nobody is asked twice for the same"
+    assert await store.park("e1", second.fence, "changed since", 60) == "ok"
+    assert await store.claim("w1", "n3", 1) == [], "the word was for another plan"
+    assert ((await store.incident("e1")) or {})["approval"] is None, "nor is it shown for this one"
+    assert (await store.decide("e1", "rejected", "", "bob"))[0] == "ok"
+    assert (await claim_one(store, "w1", "n4")).progress["approval"]["by"] == "bob"
 
 
 async def test_a_word_that_comes_after_the_question_expired_counts_for_nothing(store: Store) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -257,28 +257,36 @@ def test_a_worker_that_hears_nothing_fences_itself_before_its_leases_end(tmp_pat
     assert lost["e1"] - claimed_at < 2.0
 
 
+def last_beat(server: Server) -> float:
+    return float(str(server.tell("ZSCORE", "h:workers", "w1") or 0.0))
+
+
+def wait_until(true: Callable[[], Any], seconds: float = 15) -> None:
+    ends = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+
+
 def test_a_worker_whose_loop_stands_still_lets_its_leases_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody works on what it has in hand; a heartbeat that went on would keep it from everybody else for ever."""
-    monkeypatch.setattr("agentic_worker.heartbeat.STUCK_SECONDS", 0.5)
     lost: dict[str, str] = {}
     with Server(tmp_path) as server:
-        keeper = LeaseKeeper(server.url, "h", 900)
+        keeper = LeaseKeeper(server.url, "h", 3000)
         server.tell("HSET", "h:incident:e1", "state", "running", "fence", "5")
-        heartbeat = Heartbeat(keeper, "w1", 0.9, lost.update)
+        heartbeat = Heartbeat(keeper, "w1", 3.0, lost.update)
         heartbeat.loop_runs()
         heartbeat.hold("e1", "5", time.monotonic())
         heartbeat.start()
-        time.sleep(0.4)
-        assert not lost
-        assert server.tell("ZSCORE", "h:leases", "e1") is not None
-        time.sleep(1.2)
-        assert lost == {"e1": "5"}
-        seconds, micros = server.tell("TIME")  # type: ignore[misc]
-        assert server.tell("ZSCORE", "h:leases", "e1") < seconds * 1000 + micros / 1000  # type: ignore[operator]
-        silent_since = server.tell("ZSCORE", "h:workers", "w1")
+        wait_until(lambda: server.tell("ZSCORE", "h:leases", "e1"))
+        monkeypatch.setattr("agentic_worker.heartbeat.STUCK_SECONDS", 0.0)
+        wait_until(lambda: lost == {"e1": "5"})
+        silent_since = last_beat(server)
+        time.sleep(1.5)
+        assert last_beat(server) == silent_since
+        monkeypatch.undo()
         heartbeat.loop_runs()
-        time.sleep(0.4)
-        assert server.tell("ZSCORE", "h:workers", "w1") > silent_since  # type: ignore[operator]
+        wait_until(lambda: last_beat(server) > silent_since)
         heartbeat.stop()
 
 
@@ -332,19 +340,40 @@ async def test_a_lease_that_is_said_to_be_lost_twice_ends_its_command_all_the_sa
             os.kill(pid, 0)
 
 
+async def test_what_a_stopping_workers_last_claim_brings_is_not_left_lying(
+    start_worker: Any, report: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, answered = Store.claim, asyncio.Event()
+
+    async def slow(self: Store, *arguments: Any, **options: Any) -> Any:
+        claimed = await claim(self, *arguments, **options)
+        if claimed:
+            answered.set()
+            await asyncio.sleep(0.5)  # the answer is on its way
+        return claimed
+
+    monkeypatch.setattr(Store, "claim", slow)
+    async with start_worker() as service:
+        await report(event_id="e1", log=DISK_FULL, wait=False)
+        await answered.wait()
+        service.stop()
+    assert (await store.status())["in_flight"] == 0
+    assert await store.record("e1") is not None
+
+
 def test_what_breaks_in_a_beat_ends_no_heartbeat(tmp_path: Path) -> None:
+    told: list[float] = []
+
     def broken(fences: Any) -> None:
+        told.append(last_beat(server))
         raise RuntimeError("the loop is closed")
 
     with Server(tmp_path) as server:
-        keeper = LeaseKeeper(server.url, "h", 300)
-        heartbeat = Heartbeat(keeper, "w1", 0.3, broken)
+        heartbeat = Heartbeat(LeaseKeeper(server.url, "h", 1500), "w1", 1.5, broken)
         heartbeat.hold("gone", "5", time.monotonic())
         heartbeat.start()
-        time.sleep(0.5)
-        first = server.tell("ZSCORE", "h:workers", "w1")
-        time.sleep(0.4)
-        assert server.tell("ZSCORE", "h:workers", "w1") > first  # type: ignore[operator]
+        wait_until(lambda: told)
+        wait_until(lambda: last_beat(server) > told[0])
         heartbeat.stop()
 
 
