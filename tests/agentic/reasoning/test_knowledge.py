@@ -29,6 +29,22 @@ CASES = [
 ]
 
 
+LINES: dict[str, list[str]] = yaml.safe_load((Path(__file__).parent / "lines.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("category", LINES)
+def test_what_a_program_prints_is_enough_to_name_the_cause(
+    category: str, diagnose: Callable[..., Diagnosis | None]
+) -> None:
+    exit_code = 0 if category == Category.NOT_A_FAILURE else 1
+    wrong = {}
+    for line in LINES[category]:
+        diagnosis = diagnose(line, exit_code=exit_code)
+        if diagnosis is None or diagnosis.category != category:
+            wrong[line] = diagnosis and (diagnosis.category, diagnosis.source)
+    assert not wrong
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_a_signature_agrees_with_its_examples(name: str) -> None:
     for signature in TABLES[name]:
