@@ -51,6 +51,9 @@ MAX_MESSAGE = 300
 class Redactor(Protocol):
     """Replaces secrets; a second pass over its own output changes nothing."""
 
+    def take_key(self, key: bytes, /) -> None:
+        """Use this key for the marks, unless one was configured."""
+
     def text(self, text: str, /) -> str:
         """Redact one text."""
 

@@ -31,6 +31,7 @@ class Keys:
         "jobs": "zset: job id -> last report (ms)",
         "paused": "hash: who paused automatic actions, when and why",
         "budget": "zset: effect begun -> when (ms); all jobs",
+        "mark-key": "string: key of the hash in the marks that stand for secrets, made once",
         "llm": "string: JSON about the model server, as the workers last saw it",
     }
     PER_ID = {  # noqa: RUF012

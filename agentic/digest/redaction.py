@@ -1,7 +1,8 @@
 """Secrets leave a text before anything else sees it.
 
-One pass of an RE2 set over the whole text says which forms of secrets can be there at all; only those are then
-located. An ordinary log costs that one pass. Everything is linear in the size of the text, user patterns included.
+One pass over the whole text looks for hints, some letters that the forms of secrets must have; only on lines with a
+hint its forms are looked for. An ordinary log costs that one pass. Everything is linear in the size of the text, user
+patterns included.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import hashlib
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import re2
 
-from agentic.digest.secret_blocks import LONGEST_KEY, block_lines, has_key, without_blocks, without_keys
+from agentic.digest.secret_blocks import BLOCK_HINTS, LONGEST_KEY, block_lines, has_key, without_blocks, without_keys
 from agentic.digest.secret_names import PASSWORD_NAME, TOKEN_NAME
 from agentic.digest.secret_places import PLACES
 from agentic.digest.secret_tokens import TOKENS, SecretForm
@@ -23,8 +25,10 @@ from agentic.digest.secret_values import is_placeholder
 from agentic.errors import ConfigError
 
 FORMS = TOKENS + PLACES
+Span = tuple[int, int, str]
+"""Start and end of a secret in bytes, and its kind."""
 _WHOLE = 1 << 20
-_PART = 1 << 15
+_PART = 1 << 13
 """Where something may be found, it is looked for in parts of this size: what a form costs, it costs there only."""
 _SHORT = 200
 _MOST_CLEAN = 4096
@@ -50,16 +54,16 @@ class Redactor:
 
     def __init__(self, patterns: Mapping[str, str] = {}, key: bytes = b"") -> None:
         self._key = key[:64]
+        self._key_is_given = bool(key)
         self._clean: set[str] = set()
-        self._forms = FORMS + tuple(_own_form(kind, pattern) for kind, pattern in patterns.items())
-        self._compiled = [re2.compile(form.pattern.encode(), _options()) for form in self._forms]
-        self._groups = [_secret_group(compiled) for compiled in self._compiled]
-        self._set = re2.Set.SearchSet(_options())
-        for form in self._forms:
-            self._set.Add(form.pattern.encode())
-        self._set.Compile()
-        self._password_name = re2.compile(PASSWORD_NAME, _options())
-        self._token_name = re2.compile(TOKEN_NAME, _options())
+        self._hints = _Hints((*FORMS, *(_own_form(kind, pattern) for kind, pattern in patterns.items())))
+        self._password_name = re2.compile(PASSWORD_NAME, options())
+        self._token_name = re2.compile(TOKEN_NAME, options())
+
+    def take_key(self, key: bytes) -> None:
+        """Use the key of this installation, which its store keeps, unless the settings gave one."""
+        if not self._key_is_given:
+            self._key = key[:64]
 
     def text(self, text: str) -> str:
         """Return the text without its secrets; the number of lines stays."""
@@ -120,10 +124,11 @@ class Redactor:
         if not isinstance(name, str) or len(name) > _LONGEST_NAME:
             return None
         plain = name.replace("-", "_")
-        counts = isinstance(value, (int, float))  # `max_tokens: 4096` says how many there may be
-        for form in (plain, plain[:-1]) if plain.endswith("s") and not counts else (plain,):
-            if self._password_name.fullmatch(form):
-                return "password"
+        if self._password_name.fullmatch(plain):
+            return "password"
+        if plain.endswith("s") and isinstance(value, (int, float)):
+            return None  # `max_tokens: 4096` says how many there may be
+        for form in (plain, plain.removesuffix("s")):
             if self._token_name.fullmatch(form) or form.lower() in _HEADERS:
                 return "secret"
         return None
@@ -134,13 +139,14 @@ class Redactor:
 
     def _redact(self, text: str) -> str:
         raw = text.encode("utf-8", "surrogatepass")
-        key, blocks = has_key(text), block_lines(raw)
+        key = has_key(text)
         plain = _COLOUR.sub(b"", raw) if b"\x1b" in raw else raw
-        if not key and not blocks and not self._set.Match(plain):
+        hints = self._hints.of(plain)
+        if not key and not hints:
             return text
         if key:
             text = without_keys(text, self._mark)
-        if blocks:
+        if self._hints.may_open(hints) and (blocks := block_lines(raw)):
             text = without_blocks(text, blocks, self._mark)
         if len(text) <= _PART:
             return self._redact_part(text)
@@ -150,13 +156,14 @@ class Redactor:
         raw = text.encode("utf-8", "surrogatepass")
         colours = [found.span() for found in _COLOUR.finditer(raw)] if b"\x1b" in raw else []
         plain = _COLOUR.sub(b"", raw) if colours else raw
-        found = self._set.Match(plain)
-        if not found:
-            return text
         marked = [mark.span() for mark in _MARK.finditer(plain)] if b"[REDACTED:" in plain else []
-        spans: list[tuple[int, int, str]] = []
-        for index in sorted(found):
-            spans.extend(span for span in self._find(index, plain) if not _overlaps(span, marked))
+        spans: list[Span] = []
+        for hint in self._hints.of(plain):
+            if not hint.forms:
+                continue
+            lines = _Lines(plain, hint.pattern)
+            for form in hint.forms:
+                spans += (span for span in map(lines.place, form.find(lines.text)) if not _overlaps(span, marked))
         if not spans:
             return text
         spans.sort(key=lambda span: (span[0], -span[1]))
@@ -173,40 +180,135 @@ class Redactor:
         parts.append(raw[done:])
         return b"".join(parts).decode("utf-8", "surrogatepass")
 
-    def _find(self, index: int, raw: bytes) -> list[tuple[int, int, str]]:
-        form, group = self._forms[index], self._groups[index]
-        spans: list[tuple[int, int, str]] = []
-        compiled, place = self._compiled[index], 0
-        while True:
-            match = compiled.search(raw, place)
-            if match is None:
-                return spans
+
+class _Form:
+    """A form of secrets, ready to be looked for; compiled when it is first needed."""
+
+    def __init__(self, form: SecretForm) -> None:
+        self._form = form
+
+    @cached_property
+    def _compiled(self) -> Any:
+        return re2.compile((b"(?m)" if self._form.hint else b"") + self._form.pattern.encode(), options())
+
+    @cached_property
+    def _group(self) -> int:
+        """The number of the group that holds the secret."""
+        named = {_as_text(name): number for name, number in self._compiled.groupindex.items()}
+        return int(named.get("s", 1 if self._compiled.groups else 0))
+
+    def find(self, raw: bytes) -> list[Span]:
+        """Return the places of all secrets of this form."""
+        kind, check, compiled, group = self._form.kind, self._form.check, self._compiled, self._group
+        spans: list[Span] = []
+        place = 0
+        while (match := compiled.search(raw, place)) is not None:
             start, end = match.span(group)
             place = max(match.end(), place + 1)
             if end <= start:
                 continue
-            if form.check is None:
-                spans.append((start, end, form.kind))
+            if check is None:
+                spans.append((start, end, kind))
                 continue
-            found = self._checked(form, raw, start, end)
-            if found is not None:
-                spans.append(found)
-                place = max(found[1], match.start() + 1)
+            value, end, before, after = _value_at(raw, start, end, trim=kind in _TRIMMED)
+            if check(value, before, after):
+                spans.append((start, end, kind))
+                place = max(end, match.start() + 1)
             elif end - start <= _RETRIED:
                 place = start + 1
+        return spans
 
-    def _checked(self, form: SecretForm, raw: bytes, start: int, end: int) -> tuple[int, int, str] | None:
-        """Look at a value and at what stands around it on its line; returns its place if it is a secret."""
-        assert form.check is not None
-        secret = raw[start:end].decode("utf-8", "surrogatepass")
-        trimmed = secret.rstrip(_TRAILING)
-        if trimmed and form.kind in _TRIMMED:
-            end -= len(secret) - len(trimmed)
-            secret = trimmed
-        line = raw.rfind(b"\n", 0, start) + 1
-        before = raw[max(line, start - _CONTEXT) : start].decode("utf-8", "replace")
-        after = raw[end : end + _CONTEXT].partition(b"\n")[0].decode("utf-8", "replace")
-        return (start, end, form.kind) if form.check(secret, before, after) else None
+
+def _value_at(raw: bytes, start: int, end: int, *, trim: bool) -> tuple[str, int, str, str]:
+    """Return a value without what closes it, its end, and what stands before and after it on its line."""
+    value = raw[start:end].decode("utf-8", "surrogatepass")
+    trimmed = value.rstrip(_TRAILING)
+    if trim and trimmed:
+        end -= len(value) - len(trimmed)
+        value = trimmed
+    line = raw.rfind(b"\n", 0, start) + 1
+    before = raw[max(line, start - _CONTEXT) : start].decode("utf-8", "replace")
+    after = raw[end : end + _CONTEXT].partition(b"\n")[0].decode("utf-8", "replace")
+    return value, end, before, after
+
+
+class _Hint:
+    """Letters without which none of some forms can be there."""
+
+    def __init__(self, pattern: str) -> None:
+        self.text = pattern
+        self.forms: list[_Form] = []
+
+    @cached_property
+    def pattern(self) -> Any:
+        """The letters as a pattern; None for forms that are looked for everywhere."""
+        return re2.compile(self.text.encode(), options()) if self.text else None
+
+
+class _Hints:
+    """One pass over a text says which forms are worth looking for.
+
+    The forms themselves in one pass would cost more: what stands before and behind the letters multiplies the
+    states that such a pass has to know, and a text that is unlike all before makes it learn them anew.
+    """
+
+    def __init__(self, forms: Sequence[SecretForm]) -> None:
+        self._all: list[_Hint] = []
+        self._set = re2.Set.SearchSet(options())
+        known: dict[str, _Hint] = {}
+        for form in forms:
+            name = form.hint or f"\0{form.pattern}"
+            if name not in known:
+                known[name] = _Hint(form.hint)
+                self._all.append(known[name])
+                self._set.Add((form.hint or form.pattern).encode())
+            known[name].forms.append(_Form(form))
+        for text in BLOCK_HINTS:
+            if text not in known:
+                self._all.append(_Hint(text))
+                self._set.Add(text.encode())
+        self._set.Compile()
+
+    def of(self, raw: bytes) -> list[_Hint]:
+        """Return the hints that are in a text."""
+        return [self._all[index] for index in sorted(self._set.Match(raw) or ())]
+
+    @staticmethod
+    def may_open(hints: Sequence[_Hint]) -> bool:
+        """Say whether a list, an object or a block below a secret name may be there."""
+        return any(hint.text in BLOCK_HINTS for hint in hints)
+
+
+class _Lines:
+    """Those lines of a text that have a hint, as a text of their own; all of it where there is no hint."""
+
+    def __init__(self, raw: bytes, hint: Any) -> None:
+        self._starts: list[int] = []
+        self._shift: list[int] = []
+        if hint is None:
+            self.text = raw
+            return
+        lines: list[bytes] = []
+        place = at = 0
+        while (found := hint.search(raw, place)) is not None:
+            start = raw.rfind(b"\n", 0, found.start() + 1) + 1 if found.start() >= place else place
+            end = raw.find(b"\n", max(found.end() - 1, start))
+            end = len(raw) if end < 0 else end
+            lines.append(raw[start:end])
+            self._starts.append(at)
+            self._shift.append(start - at)
+            at += end - start + 1
+            place = end + 1
+            if place > len(raw):
+                break
+        self.text = b"\n".join(lines)
+
+    def place(self, span: Span) -> Span:
+        """Return where a span of these lines lies in the whole text."""
+        if not self._starts:
+            return span
+        shift = self._shift[bisect.bisect_right(self._starts, span[0]) - 1]
+        return span[0] + shift, span[1] + shift, span[2]
 
 
 class _Places:
@@ -227,13 +329,13 @@ class _Places:
         return place + (self._shift[seen - 1] if seen else 0)
 
 
-def _overlaps(span: tuple[int, int, str], marked: list[tuple[int, int]]) -> bool:
+def _overlaps(span: Span, marked: list[tuple[int, int]]) -> bool:
     """Say whether a find touches an earlier mark; marks are sorted and apart."""
     after = bisect.bisect_right(marked, (span[0], sys.maxsize))
     return (after > 0 and marked[after - 1][1] > span[0]) or (after < len(marked) and marked[after][0] < span[1])
 
 
-def _options() -> re2.Options:
+def options() -> re2.Options:
     options = re2.Options()
     options.log_errors = False
     options.max_mem = 64 << 20
@@ -245,7 +347,7 @@ def _own_form(kind: str, pattern: str) -> SecretForm:
     if not re.fullmatch(r"[a-z0-9_\-]{1,40}", kind):
         raise ConfigError(f"redaction pattern {kind!r}: a name of a-z, 0-9, _ and - is needed")
     try:
-        compiled = re2.compile(pattern.encode(), _options())
+        compiled = re2.compile(pattern.encode(), options())
     except re2.error as error:
         reason = error.args[0] if error.args else error
         text = reason.decode() if isinstance(reason, bytes) else str(reason)
@@ -255,12 +357,6 @@ def _own_form(kind: str, pattern: str) -> SecretForm:
     if compiled.search(b"") is not None:
         raise ConfigError(f"redaction pattern {kind!r}: it matches the empty text, so it would redact everything")
     return SecretForm(kind, pattern)
-
-
-def _secret_group(compiled: Any) -> int:
-    """Return the number of the group that holds the secret."""
-    named = {_as_text(name): number for name, number in compiled.groupindex.items()}
-    return int(named.get("s", 1 if compiled.groups else 0))
 
 
 def _as_text(name: Any) -> str:

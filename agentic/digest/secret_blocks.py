@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import re2
 
-from agentic.digest.secret_names import FOREIGN, PASSWORD, SHORT_PASSWORD, TOKEN
+from agentic.digest.secret_names import FOREIGN, PASSWORD, PASSWORD_HINT, PREFIX, SHORT_PASSWORD, TOKEN, TOKEN_HINT
 from agentic.digest.secret_values import (
     is_lone_password,
     is_placeholder,
@@ -44,13 +44,13 @@ _PEM_LINE = re.compile(r"[A-Za-z0-9+/=]{16,}")
 _PEM_LAST = re.compile(r"(?:^|[\s\"'|>])([A-Za-z0-9+/]{1,76}={0,2})(?:\\n)?[\"',;+\s\\]*$")
 _PEM_WHOLE = re.compile(r"(?:^|[\s\"'|>])([A-Za-z0-9+/]{40,76}={0,2})(?:\\n)?[\"',;+\s\\]*$")
 
-_NAME = rf"(?P<password>(?:{PASSWORD}|{SHORT_PASSWORD}|{FOREIGN})s?)|(?P<token>{TOKEN}s?)|(?P<secret>data|stringData|binaryData)"
+_NAME = rf"(?P<password>(?:{PASSWORD}|{SHORT_PASSWORD}|{FOREIGN})s?)|(?P<token>{TOKEN}s?)|(?P<secret>\b(?:data|stringData|binaryData))"
 _NAMED = (
-    rf"(?:name|key)\\*[\"']?[ \t]*[:=][ \t]*\\*[\"']?(?:(?P<called_password>{PASSWORD}|{SHORT_PASSWORD})|(?P<called_token>{TOKEN}))"
-    r"\\*[\"']?,?[ \t]*\r?$"
+    rf"(?:name|key)\\*[\"']?[ \t]*[:=>][ \t]*\\*[\"']?(?:(?P<called_password>{PREFIX}(?:{PASSWORD}|{SHORT_PASSWORD}))|(?P<called_token>{PREFIX}{TOKEN}))"
+    r"\\*[\"']?(?:,|</name>|</key>)?[ \t]*\r?$"
 )
-_OPENER = (
-    rf"(?im)(?:^|[^A-Za-z0-9_.])(?:{_NAMED}|(?:{_NAME})\\*[\"']?\]?[ \t]*(?:::?=|=>|[:=])[ \t]*"
+OPENER = (
+    rf"(?im)(?:{_NAMED}|(?:{_NAME})\\*[\"']?\]?[ \t]*(?:::?=|=>|[:=])[ \t]*"
     r"(?:\\*(?P<bracket>[\[{(])|(?P<scalar>[|>][+\-]?[0-9]?[ \t]*\r?$)|<<[-~]?[ \t]*\\?[\"']?(?P<word>\w+)[\"']?|"
     r"(?P<quotes>\"\"\"|''')|(?P<below>\r?$)))"
 )
@@ -65,12 +65,13 @@ _META = frozenset(
 """Last words of names that speak of a secret without holding one."""
 _WORDS = re.compile(r"[_\-.]|(?<=[a-z])(?=[A-Z])")
 _VALUE_BELOW = re.compile(
-    r"(.*?[\s{\"'])(?:value|default|defaultvalue)\\*[\"']?[ \t]*[:=][ \t]*\\*[\"']?([^\s\"'\\,}]+)", re.IGNORECASE
+    r"(^|.*?[\s{\"'<])(?:value|default|defaultvalue|string)\\*[\"']?[ \t]*[:=>][ \t]*\\*[\"']?([^\s\"'\\,}<]+)",
+    re.IGNORECASE,
 )
 _STRING = re.compile(
     r"(?<!\\)\\*\"((?:[^\"\\]|\\(?!\").)*?)\\*\"|(?<!\\)\\*'([^'\\]*)\\*'|(?<![\w.\"'\-])(\d{4,}(?:\.\d+)?)(?![\w\"'])"
 )
-_KEY_BEFORE = re.compile(r"([\w.\-]+)\\*[\"']?[ \t]*(?:=>|[:=])[ \t]*$")
+_NO_NAME = re.compile(r"[^\w.\-]")
 _YAML_VALUE = re.compile(
     r"^[\s>|]*(?:- +)*(?:([\w.\-/]+)[\"']?[ \t]*:(?:[ \t]+|$))?[\"']?([^\s\"'#][^\"'#]*?)?[\"']?[ \t]*(?:#.*)?$"
 )
@@ -86,10 +87,14 @@ def _options() -> re2.Options:
     return options
 
 
-_OPENS = re2.compile(_OPENER, _options())
-_OPENS_BYTES = re2.compile(_OPENER.encode(), _options())
+_OPENS = re2.compile(OPENER, _options())
+_OPENS_BYTES = re2.compile(OPENER.encode(), _options())
 _BELOW = _OPENS.groupindex["below"]
-_NAMES = tuple(_OPENS.groupindex[name] for name in ("password", "token", "secret"))
+_GROUPS: dict[str, int] = dict(_OPENS.groupindex)
+
+
+BLOCK_HINTS = (PASSWORD_HINT, TOKEN_HINT, FOREIGN, r"(?:data|Data)[\"']?[ \t]*:")
+"""One of these is in every text that has a block."""
 
 
 def has_key(text: str) -> bool:
@@ -143,7 +148,9 @@ def without_keys(text: str, mark: Mark) -> str:
 
 
 def _inline(body: str, mark: Mark) -> str:
-    return mark("private_key", body) if body.strip(" \\nr\"'") else body
+    """Empty what stands on the line of the beginning, unless that is only how the line is written."""
+    has_body = "[REDACTED:" not in body and re.search(r"[A-Za-z0-9+/=]{4}", body.replace("\\n", " "))
+    return mark("private_key", body) if has_body else body
 
 
 def _without_base64(line: str, mark: Mark) -> str:
@@ -226,33 +233,30 @@ class _Blocks:
 
     def open(self, number: int, opener: re.Match[str]) -> None:
         """Read the block that begins with a name."""
-        groups = opener.groupdict()
-        called = groups["called_password"] or groups["called_token"]
-        judge = _Judge(
-            "password" if groups["password"] or groups["called_password"] else "secret",
-            all=not (groups["token"] or groups["called_token"]),
-            names=not groups["secret"],
-        )
-        if called:
+        here = (number, opener.end())
+        if here <= self._read[True]:
+            return
+        groups = {name: opener.span(group)[0] for name, group in _GROUPS.items()}
+        is_password = groups["password"] >= 0 or groups["called_password"] >= 0
+        is_token = groups["token"] >= 0 or groups["called_token"] >= 0
+        judge = _Judge("password" if is_password else "secret", all=not is_token, names=is_password or is_token)
+        if groups["called_password"] >= 0 or groups["called_token"] >= 0:
             self._below(number + 1, judge)
             return
-        here = (number, opener.end())
-        if here <= self._read[True] or (not judge.all and here <= self._read[False]):
+        if not judge.all and here <= self._read[False]:
             return
-        if groups["secret"] and not self._in_manifest(number):
+        if groups["secret"] >= 0 and not self._in_manifest(number):
             return
-        if groups["bracket"] and self.lines[number].startswith("REDACTED:", opener.end()):
+        if groups["bracket"] >= 0 and self.lines[number].startswith("REDACTED:", opener.end()):
             return
-        if groups["bracket"]:
+        if groups["bracket"] >= 0:
             end = self._brackets(number, opener.end(), judge)
-        elif word := groups["word"] or groups["quotes"]:
-            end = self._until(number, word, judge)
+        elif groups["word"] >= 0 or groups["quotes"] >= 0:
+            end = self._until(number, opener["word"] or opener["quotes"], judge)
         else:
             line = self.lines[number]
-            column = max(opener.start(group) for group in _NAMES)  # -1 for those that are not there
-            while column and line[column - 1] in "\"'":
-                column -= 1
-            end = self._indented(number, column, judge, whole=bool(groups["scalar"]))
+            column = max(groups["password"], groups["token"], groups["secret"])  # -1 for those that are not there
+            end = self._indented(number, _column(line, column), judge, whole=groups["scalar"] >= 0)
         self._read[judge.all] = max(self._read[judge.all], end)
 
     def _hide(self, number: int, start: int, end: int, kind: str) -> None:
@@ -283,8 +287,7 @@ class _Blocks:
                 place = found.end()
                 if line[place : place + 3].lstrip().startswith((":", "=")):
                     continue  # a name, not a value
-                before = _KEY_BEFORE.search(line[max(0, found.start() - 100) : found.start()])
-                kind = judge.of(before[1] if before else "")
+                kind = judge.of(_name_before(line[max(0, found.start() - 100) : found.start()]))
                 group = found.lastindex or 1
                 if kind and judge.hides(found[group]):
                     self._hide(at, found.start(group), found.end(group), kind)
@@ -336,6 +339,23 @@ class _Blocks:
             if whole or (judge.of(name) and _is_yaml_secret(value, judge, name, listed)):
                 self._hide(at, column + found.start(2), column + found.end(2), judge.kind)
         return at, 0
+
+
+def _column(line: str, start: int) -> int:
+    """Return where the whole name begins of which a part, or what stands before that part, begins at `start`."""
+    if not (line[start].isalnum() or line[start] == "_"):
+        start += 1
+    while start and (line[start - 1].isalnum() or line[start - 1] in "_.-\"'"):
+        start -= 1
+    return start
+
+
+def _name_before(text: str) -> str:
+    """Return the name that a value after this text has, or nothing where it stands in a list."""
+    text = text.rstrip(" \t")
+    if not text.endswith((":", "=", "=>")):
+        return ""
+    return _NO_NAME.split(text.rstrip(":=> \t").rstrip("\"'\\"))[-1]
 
 
 def _depth(text: str) -> int:

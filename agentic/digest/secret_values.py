@@ -65,7 +65,7 @@ _TECHNICAL = re.compile(
     r"[kmgt]i?b|%)?|"
     r"(?:sha|md|utf|base|aes|rsa|v|ver|http|https|tls|tlsv|ssl|sslv|ipv|ed|oauth|win|x|arm|i|rfc|python|py|pbkdf|argon|"
     r"scram-sha|des|ecdsa|pkcs|krb|ntlmv|saml|log4j|s3|ec|k8s|l|p|q|h|node|host|db|web|line|step|row|col|page|part|test|"
-    r"user|attempt|try|version|level|type|rev|build|err|ora|sqlstate)[-_.]?v?[0-9][\w.\-]{0,8}"
+    r"user|attempt|try|version|level|type|rev|build|err|ora|sqlstate)[-_.]?v?[0-9][0-9.\-]{0,8}[a-z]?(?:-[a-z]{2,8})?"
 )
 _MASKED = frozenset("x*#-._•●?…")
 _REFERENCES = (
@@ -125,7 +125,7 @@ def _strong(value: str) -> bool:
 
 
 def _is_mixed(value: str) -> bool:
-    return any(ch.isdigit() for ch in value) and any(ch.isalpha() for ch in value)
+    return any(map(str.isdigit, value)) and any(map(str.isalpha, value))
 
 
 def looks_secret(value: str, before: str = "", after: str = "") -> bool:
@@ -134,8 +134,8 @@ def looks_secret(value: str, before: str = "", after: str = "") -> bool:
         return False
     if value.startswith(_FINGERPRINT) or _of_a_page(before):
         return False
-    digits = sum(ch.isdigit() for ch in value)
-    letters = sum(ch.isalpha() for ch in value)
+    digits = sum(map(str.isdigit, value))
+    letters = sum(map(str.isalpha, value))
     odd = len(value) - digits - letters
     if digits and letters:
         return len(set(value)) >= 6 and not _reads_like_a_name(value)
@@ -152,7 +152,7 @@ _PAGE = re.compile(
 
 def _of_a_page(before: str) -> bool:
     """Tokens that only say where a listing or a parser stands open nothing."""
-    return _PAGE.search(before) is not None
+    return _PAGE.search(before[-40:]) is not None
 
 
 def _reads_like_a_name(value: str) -> bool:
@@ -242,6 +242,11 @@ def is_said_password(value: str, before: str = "", after: str = "") -> bool:
         and not _CAMEL.fullmatch(core)
         and core.isalpha()
     )
+
+
+def is_bare_password(value: str, before: str = "", after: str = "") -> bool:
+    """The same right behind the word, without any `is`: letters and digits have to be mixed."""
+    return is_said_password(value, before, after) and _is_mixed(value.strip(_EDGES))
 
 
 def _is_leet(core: str) -> bool:
