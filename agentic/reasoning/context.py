@@ -15,6 +15,7 @@ from agentic.reasoning.signatures import Role, Signature, options
 
 _LOOKED_AT = 400
 _LONGEST_HEADING = 100
+_SHORTLY = 30
 
 _INFO, _WARN, _RETRY, _GAVE_UP, _CARRIED = range(5)
 _SIGNS = (
@@ -75,6 +76,7 @@ class LineContext:
         self._signs: dict[int, frozenset[int]] = {}
         self._hearsay = Hearsay(lines)
         self._benign = {h.line for e in found if e.signature.role is Role.BENIGN for h in e.hits}
+        self._known = {h.line for e in found for h in e.hits}
         recovered = (h.line for e in found if e.signature.role is Role.RECOVERED for h in e.hits)
         self._recovered = [line for line in recovered if self.credible(line)]
 
@@ -142,6 +144,11 @@ class LineContext:
         start = max(0, self.total - 400)
         loud = (n for n in range(start, self.total) if severity(self._lines[n]) >= least)
         return any(self._stands(number) for number in loud)
+
+    def unexplained_before(self, line: int) -> bool:
+        """Say whether something nobody knows failed shortly before a line, of which the line may be the consequence."""
+        near = (n for n in range(max(0, line - _SHORTLY), line) if n not in self._known)
+        return any(severity(self._lines[n]) >= SOMEWHAT and self._stands(n) for n in near)
 
     def _stands(self, line: int) -> bool:
         low = {_INFO, _WARN} & self._signs_of(line)
