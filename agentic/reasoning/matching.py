@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain, islice
 from typing import Any
@@ -18,7 +18,9 @@ import re2
 from agentic.reasoning.hearsay import only_a_number, without_hints
 from agentic.reasoning.signatures import Signature, options, particular
 
-_MOST_HITS = 2_000
+_MOST_HITS = 500
+"""Of one pattern in one block."""
+_BLOCK = 4 << 10
 _KEPT_FIRST, _KEPT_LAST = 24, 8
 _MOST_PATTERN_BYTES = 100_000
 """In one filter: RE2 refuses to make one that is much larger."""
@@ -86,6 +88,14 @@ class Haystack:
         raw = self.raw[starts[first] : starts[min(len(starts) - 1, first + count)]]
         return raw.decode("utf-8", "replace").split("\n")[:count]
 
+    def blocks(self) -> Iterator[tuple[int, bytes]]:
+        """Yield pieces of some whole lines with where they begin: what one of them holds costs the others nothing."""
+        begin = 0
+        while begin < len(self.raw):
+            end = self.raw.find(b"\n", begin + _BLOCK) + 1 or len(self.raw)
+            yield begin, self.raw[begin:end]
+            begin = end
+
     def around(self, line: int) -> bytes:
         """Return a line with the two before and after it."""
         self.line_of(0)
@@ -118,33 +128,49 @@ class Matcher:
                 owners.append(owner)
         for words, _ in self._filters:
             words.Compile()
+        self._used: dict[tuple[int, int], _Compiled] = {}
 
     def find(self, haystack: Haystack, skip: Container[str] = ()) -> list[Found]:
         """Return the signatures that occur, each with its places; those named in `skip` need not be looked for."""
         found: dict[str, Found] = {}
-        for words, owners in self._filters:
-            for number in words.Match(haystack.raw, potential=True) or ():
-                owner = owners[number]
-                if isinstance(owner, dict) or owner.name not in skip:
-                    _locate(words.re(number), owner, haystack, found)
+        for begin, block in haystack.blocks():
+            for words, owners in self._filters:
+                for number in words.Match(block, potential=True) or ():
+                    owner = owners[number]
+                    if isinstance(owner, dict) or owner.name not in skip:
+                        for start, signature, values in _matches(self._pattern(words, number), owner, block):
+                            hit = Hit(haystack.line_of(begin + start), values)
+                            found.setdefault(signature.name, Found(signature)).add(hit)
         for entry in found.values():
             entry.settle()
         return list(found.values())
 
+    def _pattern(self, words: Any, number: int) -> _Compiled:
+        """Return the search for a pattern of a filter, and whether it has groups."""
+        key = (id(words), number)
+        used = self._used.get(key)
+        if used is None:
+            compiled = words.re(number)
+            used = self._used[key] = (compiled.finditer, bool(compiled.groupindex))
+        return used
 
-def _locate(compiled: Any, owner: _Owner, haystack: Haystack, found: dict[str, Found]) -> None:
-    """Find the places where a pattern matches."""
-    names = bool(compiled.groupindex)
-    for match in islice(compiled.finditer(haystack.raw), _MOST_HITS):
+
+_Compiled = tuple[Callable[[bytes], Iterator[Any]], bool]
+
+
+def _matches(compiled: _Compiled, owner: _Owner, block: bytes) -> Iterator[tuple[int, Signature, dict[str, str]]]:
+    """Yield where a pattern matches, whose match that is, and what it names."""
+    find, names = compiled
+    for match in islice(find(block), _MOST_HITS):
         values = _values(match) if names else {}
         signature = owner.get(values.get("code", "").lower()) if isinstance(owner, dict) else owner
         start, end = match.span()
         if signature is None or only_a_number(haystack.raw, start, end):
             continue
         # A pattern may begin with white space that reaches back over line ends.
-        while start < end - 1 and haystack.raw[start] in b" \t\r\n":
+        while start < end - 1 and block[start] in b" \t\r\n":
             start += 1
-        found.setdefault(signature.name, Found(signature)).add(Hit(haystack.line_of(start), values))
+        yield start, signature, values
 
 
 def _values(match: Any) -> dict[str, str]:
@@ -164,7 +190,7 @@ def portions(pattern: str) -> Iterator[str]:
     yield portion
 
 
-_LONGEST_PORTION = 160
+_LONGEST_PORTION = 300
 
 
 def alternatives(pattern: str) -> list[str]:

@@ -35,6 +35,8 @@ def load(folder: Path) -> list[Signature]:
     found: list[Signature] = []
     for path in sorted(folder.glob("*.yaml")):
         found.extend(load_file(path))
+    # Patterns compiled only to be checked would stay in RE2's own cache.
+    re2.purge()
     return found
 
 
