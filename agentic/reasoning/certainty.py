@@ -19,7 +19,7 @@ from agentic.reasoning.weighing import Candidate
 _CURVE = ((0, 0), (50, 50), (62, 58), (76, 62), (85, 66), (88, 74), (90, 80), (92, 86), (94, 92), (95, 95), (99, 98))
 _CLOSE = 15
 _RIVALLED = 15
-_LOUDER_ELSEWHERE = 8
+_DOUBTED = 8
 _LOUDER = 16
 _AGREED = 4
 
@@ -32,11 +32,17 @@ def proof(best: Candidate, *, agreed: bool, context: LineContext) -> int:
     signature = best.signature
     # The operator knows their own logs: what they write about them is taken as it is.
     sure = best.confidence if signature.own else _held(best.confidence)
-    if not signature.own and context.loudest() - max(severity(context.text(hit.line)) for hit in best.hits) >= _LOUDER:
-        sure -= _LOUDER_ELSEWHERE
+    if not signature.own and _doubted(best, context):
+        sure -= _DOUBTED
     if agreed:
         sure += _AGREED
     return max(1, min(99, sure))
+
+
+def _doubted(best: Candidate, context: LineContext) -> bool:
+    """Say whether another line is far louder, or something nobody knows failed shortly before."""
+    loudness = max(severity(context.text(hit.line)) for hit in best.hits)
+    return context.loudest() - loudness >= _LOUDER or context.unexplained_before(best.first)
 
 
 def certainty(by_proof: int, close: Sequence[Candidate]) -> int:

@@ -15,6 +15,7 @@ from agentic.reasoning.signatures import Role, Signature, options
 
 _LOOKED_AT = 400
 _LONGEST_HEADING = 100
+_SHORTLY = 30
 
 _INFO, _WARN, _RETRY, _GAVE_UP, _CARRIED = range(5)
 _SIGNS = (
@@ -57,7 +58,8 @@ _TIDYING = re2.compile(
 _LOUD = re2.compile(
     r"(?im)^.*(?:fatal|crit|emerg|panic|severe|caused by|err|exception|fail|fault|fehler|ошибка|错误|エラー).*$"
 )
-_SEVERE = 40
+SEVERE = 40
+SOMEWHAT = 26
 
 
 def tail_start(total: int) -> int:
@@ -74,6 +76,7 @@ class LineContext:
         self._signs: dict[int, frozenset[int]] = {}
         self._hearsay = Hearsay(lines)
         self._benign = {h.line for e in found if e.signature.role is Role.BENIGN for h in e.hits}
+        self._known = {h.line for e in found for h in e.hits}
         recovered = (h.line for e in found if e.signature.role is Role.RECOVERED for h in e.hits)
         self._recovered = [line for line in recovered if self.credible(line)]
 
@@ -133,8 +136,23 @@ class LineContext:
         if not last or not _DONE.search(self._lines[last[0]][:_LOOKED_AT]):
             return []
         start = max(0, self.total - 400)
-        severe = [n for n in range(start, self.total) if severity(self._lines[n]) >= _SEVERE]
+        severe = [n for n in range(start, self.total) if severity(self._lines[n]) >= SEVERE]
         return list(last) if all(self.retried_near(n) or self.recovered_after(n) for n in severe) else []
+
+    def unexplained(self, least: int) -> bool:
+        """Say whether a line of the last part reports a failure that nothing tried to overcome, in whichever words."""
+        start = max(0, self.total - 400)
+        loud = (n for n in range(start, self.total) if severity(self._lines[n]) >= least)
+        return any(self._stands(number) for number in loud)
+
+    def unexplained_before(self, line: int) -> bool:
+        """Say whether something nobody knows failed shortly before a line, of which the line may be the consequence."""
+        near = (n for n in range(max(0, line - _SHORTLY), line) if n not in self._known)
+        return any(severity(self._lines[n]) >= SOMEWHAT and self._stands(n) for n in near)
+
+    def _stands(self, line: int) -> bool:
+        low = {_INFO, _WARN} & self._signs_of(line)
+        return not (low or line in self._benign or self.retried_near(line) or self._hearsay.taken_off(line))
 
     def stopped_near(self, line: int) -> bool:
         """Say whether a step of the run really stopped at a fault, rather than only mentioning it."""

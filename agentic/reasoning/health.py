@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentic.reasoning.context import LineContext, tail_start
+from agentic.reasoning.context import SEVERE, SOMEWHAT, LineContext, tail_start
 from agentic.reasoning.exits import ExitMeaning
 from agentic.reasoning.matching import Found
 from agentic.reasoning.signatures import Role
@@ -14,6 +14,8 @@ from agentic.types import Category, Diagnosis, Event, EventStatus
 
 _WORD_ALONE = 58
 """How sure it is that a run went well which was reported as failed, without a code, and says that it went well."""
+_DOUBTED = 74
+"""How sure it is that a run with exit code 0 went well whose log also has a failure that no signature knows."""
 
 
 def healthy(
@@ -41,7 +43,9 @@ def healthy(
     if ends and not _contradicted(candidates, context, max(ends), event):
         named = (e.signature for e in success if any(hit.line == max(ends) for hit in e.hits))
         name = next((signature.name for signature in named), "run.ended_well")
-        sure = 90 if event.exit_code == 0 else _WORD_ALONE
+        # Words as weak as "done" do not stand against a line that only looks a little like a failure.
+        doubted = context.unexplained(SOMEWHAT if name == "run.ended_well" else SEVERE)
+        sure = _WORD_ALONE if event.exit_code is None else _DOUBTED if doubted else 90
         lines = tuple(dict.fromkeys((max(ends), min(ends))))
         return by_run(Category.NOT_A_FAILURE, "The run says itself that it ended well", sure, lines, name)
     if event.exit_code == 0 and not candidates and context.total and not context.has_severe():

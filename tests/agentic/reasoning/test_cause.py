@@ -61,6 +61,23 @@ def test_what_the_run_got_over_is_told_as_ruled_out(diagnose: Diagnose) -> None:
 
 
 @pytest.mark.parametrize(
+    ("log", "sure"),
+    [
+        ("INFO 14 files copied\nBackup completed successfully", True),
+        ("ERROR: the glorp of ledger 7 is torn\nBackup completed successfully", False),
+        ("ledger 7 cannot be glorped\ndone", False),
+        ("ERROR: glorp 7 is busy\nretrying in 5 s\nBackup completed successfully", True),
+    ],
+)
+def test_a_run_that_says_it_went_well_is_doubted_for_a_failure_that_nobody_knows(
+    rules: Rules, situation_of: Callable[..., Situation], log: str, sure: bool
+) -> None:
+    decision = rules.decide(situation_of(log, exit_code=0))
+    assert decision is not None and decision.diagnosis.category is Category.NOT_A_FAILURE
+    assert decision.actions == (None if sure else ("escalate",))
+
+
+@pytest.mark.parametrize(
     ("text", "number", "bare"),
     [
         (b"took 401 ms", b"401", True),
