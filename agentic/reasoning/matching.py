@@ -165,7 +165,7 @@ def _matches(compiled: _Compiled, owner: _Owner, block: bytes) -> Iterator[tuple
         values = _values(match) if names else {}
         signature = owner.get(values.get("code", "").lower()) if isinstance(owner, dict) else owner
         start, end = match.span()
-        if signature is None or only_a_number(haystack.raw, start, end):
+        if signature is None or only_a_number(block, start, end):
             continue
         # A pattern may begin with white space that reaches back over line ends.
         while start < end - 1 and block[start] in b" \t\r\n":
