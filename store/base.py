@@ -84,13 +84,22 @@ class StoreBase:
             raise StoreMisconfigured(what_to_change(error, self.keys.prefix)) from error
 
     async def _find_mark_key(self) -> bytes:
-        """Return the key that all processes on this store share; whoever comes first makes it."""
-        key = self.keys.single("mark-key")
+        """Return the key that all processes on this store share; whoever comes first makes it.
+
+        A store that takes nothing for now leaves this process with one of its own: marks that nobody can compare
+        are better than marks that everybody can.
+        """
+        key, own = self.keys.single("mark-key"), secrets.token_hex(32)
         found = await self._client.get(key)
         if found is None:
-            await self._client.set(key, secrets.token_hex(32), nx=True)
+            try:
+                await self._client.set(key, own, nx=True)
+            except errors.ResponseError as error:
+                if not is_passing(error):
+                    raise
+                return own.encode()
             found = await self._client.get(key)
-        return found if isinstance(found, bytes) else str(found or "").encode()
+        return found if isinstance(found, bytes) else own.encode()
 
     async def close(self) -> None:
         """Drop the connections."""

@@ -80,15 +80,16 @@ _WHOLE_LINE = re.compile(r"([ \t]*)(\S.*?)\s*$")
 _SECRET_KIND = re.compile(r"[\"']?kind[\"']?[ \t]*:[ \t]*[\"']?(?:Secret|SealedSecret)\b")
 
 
-def _options() -> re2.Options:
+def options() -> re2.Options:
+    """Return how all patterns here are compiled."""
     options = re2.Options()
     options.log_errors = False
     options.max_mem = 64 << 20
     return options
 
 
-_OPENS = re2.compile(OPENER, _options())
-_OPENS_BYTES = re2.compile(OPENER.encode(), _options())
+_OPENS = re2.compile(OPENER, options())
+_OPENS_BYTES = re2.compile(OPENER.encode(), options())
 _BELOW = _OPENS.groupindex["below"]
 _GROUPS: dict[str, int] = dict(_OPENS.groupindex)
 

@@ -70,8 +70,8 @@ _CLOUDS = (
     *_forms("azure_secret", r"[0-9]Q~¦¦[A-Za-z0-9_~.]{3}[0-9]Q~[A-Za-z0-9_~.\-]{31,34}"),
     *_whole(
         "azure_key",
-        r"\+A(?:St|Ba|CR|MC)[A-Za-z0-9+/]|ACDb[A-Za-z0-9+/]¦¦(?P<s>[A-Za-z0-9/+]{76}(?:\+A(?:St|Ba|CR|MC)|ACDb)[A-Za-z0-9+/]{5,6}={0,2})",
-        r"\+A(?:Sb|Eh|Rm)[A-Za-z0-9+/]|AIoT[A-Za-z0-9+/]¦¦(?P<s>[A-Za-z0-9/+]{33}(?:\+A(?:Sb|Eh|Rm)|AIoT)[A-Za-z0-9+/]{5,6}=?)",
+        r"\+A(?:St|Ba|CR|MC)[A-Za-z0-9+/]|ACDb[A-Za-z0-9+/]¦¦(?:^|[^A-Za-z0-9+/]|\\[nrt]|%[0-9A-Fa-f]{2})(?P<s>[A-Za-z0-9/+]{76}(?:\+A(?:St|Ba|CR|MC)|ACDb)[A-Za-z0-9+/]{5,6}={1,2})(?:$|[^A-Za-z0-9+/=])",
+        r"\+A(?:Sb|Eh|Rm)[A-Za-z0-9+/]|AIoT[A-Za-z0-9+/]¦¦(?:^|[^A-Za-z0-9+/]|\\[nrt]|%[0-9A-Fa-f]{2})(?P<s>[A-Za-z0-9/+]{33}(?:\+A(?:Sb|Eh|Rm)|AIoT)[A-Za-z0-9+/]{5,6}=)(?:$|[^A-Za-z0-9+/=])",
         r"AzFu[A-Za-z0-9_\-]¦¦(?P<s>[A-Za-z0-9_\-]{42,44}AzFu[A-Za-z0-9_\-]{4,6}={0,2})",
         r"AzSe[A-Za-z0-9]¦¦\b(?P<s>[A-Za-z0-9]{42}AzSe[A-Za-z0-9]{4,6})\b",
         r"JQQJ99¦¦\b(?P<s>[A-Za-z0-9]{50,56}JQQJ99[A-Za-z0-9]{20,30})\b",

@@ -191,9 +191,9 @@ def test_lines_that_contain_line_breaks_stay_apart(redactor: Redactor) -> None:
 def test_hostile_lines_cost_no_more_than_their_size(redactor: Redactor) -> None:
     def seconds(repeats: int) -> float:
         log = ["password" * repeats, "http://" * repeats, "a:" * repeats + "@", "\"'\\" * repeats]
-        started = time.perf_counter()
+        started = time.process_time()
         redactor.lines(log)
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     seconds(100)
     small, large = min(seconds(1_000) for _ in range(3)), min(seconds(16_000) for _ in range(3))

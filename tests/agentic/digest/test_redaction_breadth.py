@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import random
 import re
+import string
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from re import _parser  # type: ignore[attr-defined]
@@ -117,3 +120,56 @@ def test_lines_without_secrets_stay_as_they_are(redactor: Redactor) -> None:
     redacted = redactor.lines(CLEAN)
     assert [(a, b) for a, b in zip(CLEAN, redacted, strict=True) if a != b] == []
     assert [line for line in CLEAN if redactor.text(line) != line] == []
+
+
+def ids(chance: random.Random) -> dict[str, str]:
+    """Return ids of the kinds that logs are full of, which look like keys and are none."""
+    word = "".join(chance.choices(string.ascii_lowercase, k=7))
+    return {
+        "md5": f"{chance.getrandbits(128):032x}",
+        "sha1": f"{chance.getrandbits(160):040x}",
+        "sha256": f"{chance.getrandbits(256):064x}",
+        "uuid": str(uuid.UUID(int=chance.getrandbits(128), version=4)),
+        "base64": base64.b64encode(chance.randbytes(57)).decode(),
+        "digest": base64.b64encode(chance.randbytes(64)).decode(),
+        "number": str(chance.randrange(10**8, 10**19)),
+        "pod": f"{word}-{chance.getrandbits(40):010x}-{word[:5]}",
+        "klass": f"com.{word}.{word}Service$${word.title()}Handler{chance.randrange(99)}",
+        "path": f"/srv/{word}/{chance.randrange(9999)}/{word}-{chance.getrandbits(32):08x}.parquet",
+        "seconds": f"{chance.random() * 1000:.3f}",
+    }
+
+
+FRAMES = (
+    "commit {sha1}",
+    "Merge {sha1} into {sha1}",
+    "pulled registry.example/{pod}@sha256:{sha256}",
+    "container {sha256} exited with 137",
+    "containerd://{sha256}",
+    "{base64}",
+    "data:image/png;base64,{base64}",
+    "integrity sha512-{digest}",
+    'ETag: "{md5}"',
+    'ETag: "{md5}-12"',
+    "request_id={uuid} took {seconds} ms",
+    "trace_id={md5} span_id={md5}",
+    "at {klass}.run({klass}.java:81)",
+    "read {path} in {seconds}s",
+    "s3://bucket/{path}?versionId={base64}",
+    "pod/{pod} deleted",
+    "checksum {sha256} {path}",
+    "ts={number} level=info offset={number} size={number}",
+    "id={number} seq {number}",
+    "cache key {pod}-{sha1} missed",
+    "http://10.1.2.3:8080/v1/jobs/{uuid}/logs",
+    "job {uuid} on {pod}: exit code 1",
+    "user {pod} logged in from 10.1.2.3:{seconds}",
+    "x-amz-id-2: {digest}",
+)
+
+
+def test_ids_that_look_like_keys_stay_as_they_are(redactor: Redactor) -> None:
+    chance = random.Random(6)
+    log = [frame.format(**ids(chance)) for _ in range(400) for frame in FRAMES]
+    redacted = redactor.lines(log)
+    assert [(a, b) for a, b in zip(log, redacted, strict=True) if a != b] == []
