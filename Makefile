@@ -2,7 +2,7 @@
 # Needs only make and any Python from 3.11 on; everything else goes into .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test chaos check bench lock clean
+.PHONY: help install run test chaos check corpus bench lock clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -30,6 +30,10 @@ check: $(VENV)/.dev ## lint, formatting and types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy --strict
+
+CORPUS ?= ../shared/corpus
+corpus: $(VENV)/.dev ## run the rules over labelled failures (CORPUS=folder, ARGS="--errors 20 --leave-out")
+	@PYTHONPATH=. $(PY) benchmarks/corpus.py $(CORPUS) $(ARGS)
 
 bench: ## list the benchmarks and how to run one
 	@for f in benchmarks/[a-z]*.py; do [ -e "$$f" ] || continue; \

@@ -77,7 +77,7 @@ async def _until_stopped(settings: Settings, store: Store, url: str, worker: Wor
 
 async def _run(settings: Settings, store: Store, url: str, worker: WorkerService, stopping: asyncio.Event) -> None:
     api_store = Store(url, prefix=settings.redis.key_prefix, limits=store.limits)
-    app = create_app(settings, api_store, Redactor(settings.redaction.patterns))
+    app = create_app(settings, api_store, Redactor(settings.redaction.patterns, settings.redaction.mark_key()))
     listener = _listen(settings)
     port = listener.getsockname()[1]
     server = Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))

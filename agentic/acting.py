@@ -22,6 +22,7 @@ from agentic.types import (
     Decision,
     Event,
     Job,
+    Line,
     LogDigest,
     Mode,
     Outcome,
@@ -89,9 +90,17 @@ class Course:
     """A remedy did not happen, so that a rerun right after it would fail again."""
     journal: Mapping[str, Entry] = field(default_factory=dict)
     """What earlier deliveries have begun."""
+    evidence: tuple[Line, ...] = field(init=False)
+    """The lines that prove the cause, with their text."""
+
+    def __post_init__(self) -> None:
+        proving = self.decision.diagnosis.evidence
+        self.evidence = tuple([line for line in self.digest.excerpt if line.line in proving]) if proving else ()
 
     def begun(self, number: int) -> bool:
         """Say whether an earlier delivery began this step or one of its repeats."""
+        if not self.journal:
+            return False
         return any(label == str(number) or label.startswith(f"{number}.") for label in self.journal)
 
     @property
@@ -218,7 +227,6 @@ class Actor:
 
     def _request(self, course: Course, action: Action, step: str, attempt: int = 1) -> EffectRequest:
         event = course.incident.event
-        evidence = tuple(line for line in course.digest.excerpt if line.line in course.decision.diagnosis.evidence)
         return EffectRequest(
             action=action,
             event=event,
@@ -227,7 +235,7 @@ class Actor:
             key=f"{event.event_id}:{step}",
             attempt=attempt,
             diagnosis=course.decision.diagnosis,
-            evidence=evidence,
+            evidence=course.evidence,
             outcomes=tuple(course.outcomes),
         )
 

@@ -39,6 +39,7 @@ class Order:
 
     base_dir: Path
     redaction: Mapping[str, str]
+    redaction_key: bytes
     notifiers: Mapping[str, Part]
     effectors: Mapping[str, Part]
     """The operator's own; the built-in ones always come with them."""
@@ -89,7 +90,7 @@ class _Assembly:
 
     def run(self) -> Assembled:
         order = self.order
-        redactor = Redactor(order.redaction)
+        redactor = Redactor(order.redaction, order.redaction_key)
         given: dict[str, Any] = {**order.given, "redactor": redactor, "environ": self.environ}
         notifiers = self._built("notifiers", order.notifiers, given)
         given["notifiers"] = notifiers

@@ -8,18 +8,16 @@ kept under `details`, and what is cut says so. Secrets are redacted here, before
 from __future__ import annotations
 
 import json
-import secrets
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
 import jiter
-import re2
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from agentic.digest.secrets import PASSWORD_NAME, TOKEN_NAME
 from agentic.errors import InvalidEvent, Problem
 from agentic.report import Report, pointer_part
 from agentic.types import Event
@@ -27,15 +25,15 @@ from agentic.types import Event
 __all__ = [
     "Limits",
     "Redactor",
+    "accept_event",
+    "accept_events",
     "cap_log",
     "event_from_json",
     "event_from_mapping",
     "event_to_json",
     "parse_event",
-    "parse_events",
     "parse_json",
     "problems_of",
-    "redacted",
 ]
 
 STAND_INS = ("log", "message", "description", "error")
@@ -46,16 +44,15 @@ MAX_DETAIL_CHARS = 16 * 1024
 MAX_DETAILS_BYTES = 256 * 1024
 MAX_DETAILS_DEPTH = 32
 """How deep lists and objects may lie in each other; JSON readers, ours among them, give up at some depth."""
-SHORTEST_NUMBER = 4
-"""Digits from which a number below a name such as `password` is taken for one; an exit code is not."""
-LONGEST_SECRET_NAME = 80
-SECRET_NAME = re2.compile(rf"{PASSWORD_NAME}|{TOKEN_NAME}|(?i)authorization|(?:set_)?cookie")
 MAX_PROBLEMS = 50
 MAX_MESSAGE = 300
 
 
 class Redactor(Protocol):
     """Replaces secrets; a second pass over its own output changes nothing."""
+
+    def take_key(self, key: bytes, /) -> None:
+        """Use this key for the marks, unless one was configured."""
 
     def text(self, text: str, /) -> str:
         """Redact one text."""
@@ -78,33 +75,40 @@ class Limits:
 
 def parse_event(body: bytes, limits: Limits, redactor: Redactor | None, now: datetime) -> Event:
     """Read one report; raises InvalidEvent naming every field that is wrong."""
-    if len(body) > limits.max_body_bytes:
-        raise _invalid("", f"{len(body)} bytes; at most {limits.max_body_bytes} are taken", "too_large")
-    return _event(parse_json(body), len(body), limits, redactor, now)
+    return Event(**_one(body, limits, redactor, now))
 
 
-def parse_events(
+def accept_event(body: bytes, limits: Limits, redactor: Redactor | None, now: datetime) -> tuple[str, bytes]:
+    """Read one report for the queue: its id, and what `event_to_json` writes of it, without the detour."""
+    fields = _one(body, limits, redactor, now)
+    return fields["event_id"], to_json(fields)
+
+
+def accept_events(
     body: bytes,
     media: Literal["json", "ndjson"],
     limits: Limits,
     redactor: Redactor | None,
     now: datetime,
-) -> list[Event | InvalidEvent]:
-    """Read many reports: a JSON array, or one JSON object per line.
+) -> list[tuple[str, bytes] | InvalidEvent]:
+    """Read many reports for the queue: a JSON array, or one JSON object per line.
 
     A report that cannot be understood takes its place in the answer as InvalidEvent, its pointers beginning
     with its index. Raises InvalidEvent only when the whole cannot be taken apart.
     """
-    parsed: list[Event | InvalidEvent] = []
-    for index, (item, size) in enumerate(_items(body, media, limits)):
+    accepted: list[tuple[str, bytes] | InvalidEvent] = []
+    items = _items(body, media, limits)
+    new_ids = _new_ids(now, len(items))
+    for index, (item, size) in enumerate(items):
         try:
             value = parse_json(item) if isinstance(item, bytes) else item
-            parsed.append(_event(value, size, limits, redactor, now))
+            fields = _fields(value, size, limits, redactor, now, new_ids)
+            accepted.append((fields["event_id"], to_json(fields)))
         except InvalidEvent as error:
-            parsed.append(
+            accepted.append(
                 InvalidEvent(tuple(Problem(f"/{index}{p.pointer}", p.message, p.code) for p in error.problems))
             )
-    return parsed
+    return accepted
 
 
 def event_from_json(raw: bytes) -> Event:
@@ -199,54 +203,68 @@ def _items(body: bytes, media: Literal["json", "ndjson"], limits: Limits) -> lis
     return items
 
 
-def _event(value: Any, size: int, limits: Limits, redactor: Redactor | None, now: datetime) -> Event:
+def _one(body: bytes, limits: Limits, redactor: Redactor | None, now: datetime) -> dict[str, Any]:
+    if len(body) > limits.max_body_bytes:
+        raise _invalid("", f"{len(body)} bytes; at most {limits.max_body_bytes} are taken", "too_large")
+    return _fields(parse_json(body), len(body), limits, redactor, now, _new_ids(now, 1))
+
+
+def _fields(
+    value: Any, size: int, limits: Limits, redactor: Redactor | None, now: datetime, new_ids: Iterator[str]
+) -> dict[str, Any]:
+    """Check a report and return the fields of its Event, all of them and in their order."""
     if not isinstance(value, dict):
         raise _invalid("", "an event is a JSON object", "wrong_type")
     try:
         report = Report.model_validate(value)
     except ValidationError as error:
         raise InvalidEvent(problems_of(error)) from None
+    said = report.__dict__
     details = _details(report)
-    log = report.log or _stand_in(details)
+    log = said["log"] or _stand_in(details)
     problems: list[Problem] = []
-    details = {key: _tidy(item, key, report, problems) for key, item in details.items()}
-    labels = report.labels
-    texts = {name: getattr(report, name) for name in REDACTED_TEXTS}
+    if details:
+        details = {key: _tidy(item, key, report, problems) for key, item in details.items()}
+    labels = said["labels"]
+    texts = {name: said[name] for name in REDACTED_TEXTS}
     if redactor is not None:
         # Before the cut: half of a key would no longer look like one.
         log = redactor.lines(log)
-        details = redacted(details, redactor) if details else details
-        labels = redacted(labels, redactor) if labels else labels
+        details = redactor.value(details) if details else details
+        labels = redactor.value(labels) if labels else labels
         texts = {name: redactor.text(text) if text else text for name, text in texts.items()}
     if size > MAX_DETAILS_BYTES and len(to_json(details)) > MAX_DETAILS_BYTES:
         problems.append(Problem("/details", f"more than {MAX_DETAILS_BYTES} bytes as JSON", "too_large"))
     if problems:
         raise InvalidEvent(tuple(problems[:MAX_PROBLEMS]))
-    return Event(
-        event_id=report.event_id or new_event_id(now),
-        job_id=report.job_id,
-        status=report.status,
-        event_type=texts["event_type"] or "job_issue",
-        log=cap_log(log, limits.max_log_bytes),
-        details=details,
-        run_id=texts["run_id"],
-        attempt=report.attempt,
-        exit_code=report.exit_code,
-        command=texts["command"],
-        host=texts["host"],
-        source=texts["source"],
-        labels=labels,
-        started_at=report.started_at,
-        finished_at=report.finished_at,
-        occurred_at=report.occurred_at,
-        duration_seconds=report.duration_seconds,
-        received_at=now,
-    )
+    return {
+        "event_id": said["event_id"] or next(new_ids),
+        "job_id": said["job_id"],
+        "status": said["status"],
+        "event_type": texts["event_type"] or "job_issue",
+        "log": cap_log(log, limits.max_log_bytes),
+        "details": details,
+        "run_id": texts["run_id"],
+        "attempt": said["attempt"],
+        "exit_code": said["exit_code"],
+        "command": texts["command"],
+        "host": texts["host"],
+        "source": texts["source"],
+        "labels": labels,
+        "started_at": said["started_at"],
+        "finished_at": said["finished_at"],
+        "occurred_at": said["occurred_at"],
+        "duration_seconds": said["duration_seconds"],
+        "received_at": now,
+    }
 
 
-def new_event_id(now: datetime) -> str:
-    """Make an id that nobody else makes and that sorts by time."""
-    return f"ev_{int(now.timestamp() * 1000):012x}{secrets.token_hex(8)}"
+def _new_ids(now: datetime, most: int) -> Iterator[str]:
+    """Make ids that nobody else makes and that sort by time; all their chance is drawn when the first is asked for."""
+    head = f"ev_{int(now.timestamp() * 1000):012x}"
+    drawn = os.urandom(8 * most).hex()
+    for start in range(0, len(drawn), 16):
+        yield head + drawn[start : start + 16]
 
 
 def _details(report: Report) -> dict[str, Any]:
@@ -292,40 +310,6 @@ def _tidy_value(value: Any, pointer: str, problems: list[Problem], depth: int = 
     if isinstance(value, list):
         return [_tidy_value(v, f"{pointer}/{index}", problems, depth + 1) for index, v in enumerate(value)]
     return value
-
-
-def redacted(value: Any, redactor: Redactor) -> Any:
-    """Return JSON data without its secrets, those below a name such as `passwords` included."""
-    return redactor.value(_without_named_secrets(value, redactor))
-
-
-def _without_named_secrets(value: Any, redactor: Redactor, name: str = "") -> Any:
-    """Hide what the redactor would not, as the name is too far away or the value no text.
-
-    `name` is the nearest name above that makes a secret of what is below: lists, objects and numbers, too.
-    """
-    if isinstance(value, dict):
-        return {k: _without_named_secrets(v, redactor, _secret_name(k, v) or name) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_without_named_secrets(item, redactor, name) for item in value]
-    if not name or isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        return value
-    text = str(value)
-    if text != value and len(text) < SHORTEST_NUMBER:
-        return value
-    [hidden] = redactor.value({name: text}).values()
-    return value if hidden == text else hidden
-
-
-def _secret_name(name: str, value: Any) -> str:
-    """Return the name, or the singular of it, that makes a secret of a text; nothing for any other name."""
-    if len(name) > LONGEST_SECRET_NAME:
-        return ""
-    plain = name.replace("-", "_")
-    if SECRET_NAME.fullmatch(plain):
-        return name
-    counts = isinstance(value, (int, float))  # `max_tokens: 4096` says how many there may be
-    return name[:-1] if not counts and name.endswith("s") and SECRET_NAME.fullmatch(plain[:-1]) else ""
 
 
 def _cut_text(text: str) -> str:

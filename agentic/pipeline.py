@@ -250,10 +250,10 @@ def as_memory(record: HistoryRecord) -> Mapping[str, Any] | None:
     return {
         "event_id": record.event_id,
         "job_id": record.job_id,
-        "category": record.diagnosis.category,
+        "category": record.diagnosis.category.value,  # plain texts are written faster than members of enumerations
         "root_cause": record.diagnosis.root_cause,
         "tried": [o.name for o in record.outcomes if o.status in ("done", "failed", "unknown")],
-        "status": record.status,
+        "status": record.status.value,
         "verified": verified,
         "at": record.finished_at,
     }

@@ -48,10 +48,10 @@ def write_record(
 
 def _timings(incident: Incident, now: datetime, acted: Acted | None, diagnose_seconds: float) -> dict[str, float]:
     received, begun = incident.event.received_at, incident.begun_at
-    act = sum(outcome.duration_seconds for outcome in acted.outcomes) if acted else 0.0
+    act = sum(outcome.duration_seconds for outcome in acted.outcomes) if acted and acted.outcomes else 0.0
     return {
-        "queue": round(max(0.0, (begun - received).total_seconds()), 4),
+        "queue": max(0.0, round((begun - received).total_seconds(), 4)),
         "diagnose": round(diagnose_seconds, 4),
         "act": round(act, 4),
-        "total": round(max(0.0, (now - received).total_seconds()), 4),
+        "total": max(0.0, round((now - received).total_seconds(), 4)),
     }

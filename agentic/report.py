@@ -120,9 +120,13 @@ def _log(value: Any) -> Sequence[str]:
         return [line.removesuffix("\r") for line in lines] if "\r" in value else lines
     if not isinstance(value, list):
         raise _wrong("wrong_type", "a string or a list of strings belongs here")
-    for index, line in enumerate(value):
-        if not isinstance(line, str):
-            raise _wrong("wrong_type", "a string belongs here: one line of the log", f"/{index}")
+    try:
+        joined = "\n".join(value)
+    except TypeError:
+        index = next(index for index, line in enumerate(value) if not isinstance(line, str))
+        raise _wrong("wrong_type", "a string belongs here: one line of the log", f"/{index}") from None
+    if "\r" not in joined and joined.count("\n") < len(value):
+        return value  # no line has an end of its own to be taken off
     return [line.removesuffix("\n").removesuffix("\r") for line in value]
 
 

@@ -99,6 +99,7 @@ class WorkerService:
                 break
         else:
             return False
+        self._parts.redactor.take_key(self._store.mark_key)
         report_server(self._store.server)
         return True
 

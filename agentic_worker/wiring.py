@@ -29,6 +29,7 @@ class Parts:
     """Everything a worker runs, built once."""
 
     pipeline: Pipeline
+    redactor: Redactor
     sensors: Mapping[str, Sensor]
     reasoning: Mapping[str, ReasoningModule]
     read: Callable[[bytes, bool], Event]
@@ -61,6 +62,7 @@ def build(settings: Settings, memory: Memory, worker: str, environ: Mapping[str,
     intake = Limits(settings.api.max_body_bytes, settings.api.max_log_bytes, settings.api.max_batch)
     return Parts(
         pipeline=Pipeline(core),
+        redactor=redactor,
         sensors=parts.sensors,
         reasoning=parts.reasoning,
         read=lambda raw, accepted: read_payload(raw, accepted, intake, redactor),

@@ -7,9 +7,9 @@ import base64
 import itertools
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 
@@ -29,6 +29,10 @@ CLAIM_GRACE_SECONDS = 2.0
 """How long a stopping worker waits for the answer to its last claim; what is in it is then drained, not stranded."""
 SUSPECT_FROM = 3
 """Delivery from which an incident may be what kills its workers; `claim.lua` says the same."""
+PARTS = 3
+"""Into how many claims what a worker may have in hand is divided."""
+TURNS_TO_SEND = 4
+"""Turns of the loop after which a request is on its way: its task, the sender's, the client's, and one to spare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,13 @@ class WorkerLimits:
     concurrency: int = 32
     drain_seconds: float = 20.0
     max_deliveries: int = 5
+
+
+class _Claim(NamedTuple):
+    """A claim on its way."""
+
+    answer: asyncio.Future[list[Claimed]]
+    asked_at: float
 
 
 class Worker:
@@ -60,6 +71,7 @@ class Worker:
         self._limits = limits
         self._in_hand: dict[str, tuple[Claimed, asyncio.Task[None]]] = {}
         self._stopping = asyncio.Event()
+        self._told_to_stop: asyncio.Future[Any] | None = None
         self._room = asyncio.Event()
         self._boot = secrets.token_hex(8)
         self._claims = itertools.count(1)
@@ -73,20 +85,19 @@ class Worker:
     async def run(self) -> None:
         """Claim and handle until stopped, then drain."""
         log.info("worker.started", worker=self._name, concurrency=self._limits.concurrency)
-        while not self._stopping.is_set():
-            free = self._limits.concurrency - len(self._in_hand)
-            if free <= 0:
-                self._room.clear()
-                await self._room.wait()
-                continue
-            asked_at = time.monotonic()
-            # Half at a time: while one half is worked on, the other half is on its way to or from the store.
-            most = min(free, (self._limits.concurrency + 1) // 2)
-            claimed = await self._unless_stopped(self._claim(most), grace_seconds=CLAIM_GRACE_SECONDS)
-            for one in claimed or ():
-                self._take(one, asked_at)
-            if not claimed:
+        claim = await self._ask_when_free()
+        while claim is not None:
+            claimed = await self._answer(claim)
+            following = None
+            if claimed and not self._stopping.is_set():
+                following = self._ask(claimed)
+                for _ in range(TURNS_TO_SEND):  # the store works on the next claim while this one is worked on here
+                    await asyncio.sleep(0)
+            for one in claimed:
+                self._take(one, claim.asked_at)
+            if not claimed and not self._stopping.is_set():
                 await self._unless_stopped(self._store.wait_for_work())
+            claim = following or await self._ask_when_free()
         await self._drain()
         log.info("worker.stopped", worker=self._name)
 
@@ -106,25 +117,51 @@ class Worker:
             if claimed is not None and task is not None and claimed.fence == fence and _cancel(task):
                 log.warning("incident.fenced", event_id=event_id)
 
-    async def _claim(self, free: int) -> list[Claimed]:
-        """Take what is due, at most one suspect at a time: whatever kills a worker takes no other suspect with it."""
-        suspects = sum(claimed.deliveries >= SUSPECT_FROM for claimed, _ in self._in_hand.values())
-        nonce = f"{self._boot}-{next(self._claims)}"
-        return await self._store.claim(self._name, nonce, free, suspects=max(0, 1 - suspects))
+    def _ask(self, arrived: Sequence[Claimed] = ()) -> _Claim | None:
+        """Send for as many incidents as there is room for beside those that have just arrived; None without room.
 
-    async def _unless_stopped(self, waited_for: Coroutine[Any, Any, T], grace_seconds: float = 0.0) -> T | None:
+        At most one claim is under way, and at most one suspect in hand: whatever kills a worker takes no other
+        suspect with it.
+        """
+        room = self._limits.concurrency - len(self._in_hand) - len(arrived)
+        if room <= 0:
+            return None
+        # In parts: one is on its way here, one is worked on, and one is on its way into history.
+        most = min(room, -(-self._limits.concurrency // PARTS))
+        in_hand = (*arrived, *(claimed for claimed, _ in self._in_hand.values()))
+        suspects = sum(claimed.deliveries >= SUSPECT_FROM for claimed in in_hand)
+        nonce = f"{self._boot}-{next(self._claims)}"
+        asked = self._store.claim(self._name, nonce, most, suspects=max(0, 1 - suspects))
+        return _Claim(asyncio.ensure_future(asked), time.monotonic())
+
+    async def _ask_when_free(self) -> _Claim | None:
+        """Ask as soon as there is room; None when the worker was told to stop."""
+        while not self._stopping.is_set():
+            claim = self._ask()
+            if claim is not None:
+                return claim
+            self._room.clear()
+            await self._room.wait()
+        return None
+
+    async def _answer(self, claim: _Claim) -> Sequence[Claimed]:
+        """Wait for what is claimed; once told to stop, only for the time that an answer on its way may take."""
+        return await self._unless_stopped(claim.answer, grace_seconds=CLAIM_GRACE_SECONDS) or ()
+
+    async def _unless_stopped(self, waited_for: Awaitable[T], grace_seconds: float = 0.0) -> T | None:
         """Wait for something, or for the word to stop and the grace time after it."""
         work = asyncio.ensure_future(waited_for)
-        stop = asyncio.ensure_future(self._stopping.wait())
+        if self._told_to_stop is None:
+            self._told_to_stop = asyncio.ensure_future(self._stopping.wait())
         try:
-            await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({work, self._told_to_stop}, return_when=asyncio.FIRST_COMPLETED)
             if grace_seconds and not work.done():
                 await asyncio.wait({work}, timeout=grace_seconds)
             return work.result() if work.done() else None
         finally:
-            for waiting in (work, stop):
-                waiting.cancel()
-            await asyncio.gather(work, stop, return_exceptions=True)
+            if not work.done():
+                work.cancel()
+                await asyncio.gather(work, return_exceptions=True)
 
     def _take(self, claimed: Claimed, asked_at: float) -> None:
         _, former = self._in_hand.get(claimed.event_id, (None, None))
@@ -182,7 +219,7 @@ class Worker:
 
     async def _run(self, claimed: Claimed, event: Event) -> None:
         clock = time.monotonic()
-        log.debug("event.claimed", event_id=event.event_id, job_id=event.job_id, reported=event.status)
+        self._log.debug("event.claimed", event_id=event.event_id, job_id=event.job_id, reported=event.status)
         incident = StoredIncident(self._store, claimed, event)
         ending = await self._pipeline.handle(incident)
         if not isinstance(ending, HistoryRecord):
@@ -290,8 +327,8 @@ def _summary(record: HistoryRecord) -> dict[str, Any]:
     return {
         "event_id": record.event_id,
         "job_id": record.job_id,
-        "status": record.status,
-        "category": diagnosis.category if diagnosis else None,
+        "status": record.status.value,  # a plain text is written twice as fast as a member of an enumeration
+        "category": diagnosis.category.value if diagnosis else None,
         "source": diagnosis.source if diagnosis else None,
         "reason": record.reason,
     }

@@ -68,7 +68,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
-        lifespan=_lifespan(store, backing, tune_gc),
+        lifespan=_lifespan(store, redactor, backing, tune_gc),
     )
     parts = Services(
         store=store,
@@ -77,6 +77,7 @@ def create_app(
         action_names=frozenset({*settings.actions, *BUILT_IN_NAMES, *map(str, ActionKind)}),
     )
     app.state.services = parts
+    app.router.routes.extend(events.straight_ways)
     for module in ROUTERS:
         app.include_router(module.router)
     install_docs(app)
@@ -92,7 +93,7 @@ def _operation_id(route: APIRoute) -> str:
 
 
 def _lifespan(
-    store: Store, backing: Backing | None, tune_gc: bool
+    store: Store, redactor: Redactor | None, backing: Backing | None, tune_gc: bool
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -102,7 +103,7 @@ def _lifespan(
                     await asyncio.to_thread(backing.start)
                     at_the_end.push_async_callback(asyncio.to_thread, backing.stop)
                 at_the_end.push_async_callback(store.close)
-                opening = await _open(store)
+                opening = await _open(store, redactor)
             except AutoRemedyError as error:
                 app.state.cannot_start = str(error)
                 raise
@@ -117,14 +118,20 @@ def _lifespan(
     return lifespan
 
 
-async def _open(store: Store) -> asyncio.Task[None] | None:
+async def _open(store: Store, redactor: Redactor | None) -> asyncio.Task[None] | None:
     """Open the store; while it is away the service answers 503 and goes on trying."""
     try:
-        await store.open()
+        await _open_now(store, redactor)
     except StoreUnavailable as error:
         log.warning("store.unavailable", reason=str(error), next_try_seconds=REOPEN_SECONDS)
-        return asyncio.create_task(_keep_opening(store))
+        return asyncio.create_task(_keep_opening(store, redactor))
     return None
+
+
+async def _open_now(store: Store, redactor: Redactor | None) -> None:
+    await store.open()
+    if redactor is not None:
+        redactor.take_key(store.mark_key)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:
@@ -132,11 +139,11 @@ async def _cancel(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def _keep_opening(store: Store) -> None:
+async def _keep_opening(store: Store, redactor: Redactor | None) -> None:
     while True:
         await asyncio.sleep(REOPEN_SECONDS)
         try:
-            await store.open()
+            await _open_now(store, redactor)
         except StoreUnavailable:
             continue
         except AutoRemedyError as error:
@@ -171,7 +178,7 @@ def _from_configuration() -> FastAPI:
             dedup_days=queue.dedup_days,
         ),
     )
-    redactor = SecretRedactor(settings.redaction.patterns)
+    redactor = SecretRedactor(settings.redaction.patterns, settings.redaction.mark_key())
     return create_app(settings, store, redactor, backing=embedded, tune_gc=True)
 
 

@@ -27,6 +27,10 @@ class Page(Protocol):
 class Store(Protocol):
     """All state. Every method raises StoreUnavailable while the server is away."""
 
+    @property
+    def mark_key(self) -> bytes:
+        """Key of the marks of redacted secrets; known once the store is open."""
+
     async def open(self) -> None:
         """Connect."""
 

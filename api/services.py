@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,10 @@ class Services:
     """Names and kinds that `correct_action` may be."""
     metrics: HttpMetrics = field(default_factory=HttpMetrics)
     started: float = field(default_factory=time.monotonic)
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a batch is read in place: between two of them the loop sends and receives for everybody else."""
+    reading_long: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a long body is read in a thread: several at once would only fight for the interpreter."""
 
 
 def services(request: Request) -> Services:

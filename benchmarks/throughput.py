@@ -100,7 +100,7 @@ def main() -> None:
     options = parser.parse_args()
     pythons = {c.kind: _python(c.kind, options.peers.split(",")) for c in CONTENDERS}
     chosen = [c for c in CONTENDERS if _wanted(c, options.only) and pythons[c.kind]]
-    payloads = _payloads(int(options.events * max(c.share for c in chosen)))
+    payloads = payloads_of(int(options.events * max(c.share for c in chosen)))
     results = {contender.name: Results() for contender in chosen}
     with server() as client:
         print(f"{about(client)}; {options.rounds} rounds, payload {len(payloads[0][1])} bytes as accepted", flush=True)
@@ -127,7 +127,7 @@ def _python(kind: str, peers: list[str]) -> str:
     return ""
 
 
-def _payloads(count: int) -> list[tuple[str, bytes]]:
+def payloads_of(count: int) -> list[tuple[str, bytes]]:
     """Return events as the API would queue them: checked, redacted, written anew."""
     redactor, limits = Redactor(), IntakeLimits()
     events = (parse_event(event_body(number), limits, redactor, utc_now()) for number in range(count))

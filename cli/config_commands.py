@@ -121,8 +121,10 @@ def show(file: File = None, as_json: AsJson = False) -> None:
     settings = settings_of(file)
     redactor = Redactor(settings.redaction.patterns)
     plain: dict[str, Any] = settings.model_dump(mode="json", by_alias=True, exclude_none=True)
-    patterns = plain.pop("redaction")  # patterns that find secrets look like secrets
-    shown = {**redactor.value(plain), "redaction": patterns}
+    redaction = plain.pop("redaction")  # patterns that find secrets look like secrets
+    if "key" in redaction:
+        redaction["key"] = "[hidden]"
+    shown = {**redactor.value(plain), "redaction": redaction}
     if as_json:
         print_json(shown)
     else:

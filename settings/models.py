@@ -309,6 +309,13 @@ class RedactionSettings(Section):
     patterns: dict[str, str] = Field(
         default_factory=dict, description="Kind -> RE2 pattern; group 1, if any, is the secret"
     )
+    key: str | None = Field(
+        None, description="Key of the hash in the marks; default: one that the store makes and keeps; use ${NAME}"
+    )
+
+    def mark_key(self) -> bytes:
+        """Return the key as the redactor takes it; empty where the store keeps one."""
+        return (self.key or "").encode()
 
 
 class LabSettings(Section):

@@ -51,6 +51,7 @@ def _order(settings: Settings) -> Order:
     return Order(
         base_dir=base,
         redaction=settings.redaction.patterns,
+        redaction_key=settings.redaction.mark_key(),
         notifiers=_named("notifications", settings.notifications),
         effectors={name: _part(part, ("effectors", name)) for name, part in settings.effectors.items()},
         reasoning={name: part for name, part in chain.items() if part.use != "llm" or llm.enabled is not False},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 from redis import exceptions as errors
 
-from store.calls import Calls, is_passing, pause
+from store.calls import Calls, Scripts, is_passing, pause
 from store.connect import connect, disconnect
 from store.durability import Confirmer
 from store.errors import BadCursor, StoreMisconfigured, StoreUnavailable
@@ -60,9 +61,14 @@ class StoreBase:
         self.limits = limits or Limits()
         self._client = connect(url)
         self._blocking = connect(url, socket_timeout=BLOCK_SECONDS + 5)
-        self._calls = Calls(self._client, self.keys)
+        scripts = Scripts(self.keys)
+        self._calls = Calls(self._client, scripts)
+        self._claiming = Calls(self._client, scripts)
+        """A way of its own for claims: they need not wait for the answers to what was sent before them."""
         self._confirmer = Confirmer(self._client)
         self.server: dict[str, Any] = {}
+        self.mark_key = b""
+        """What makes the marks of redacted secrets this installation's own; known once the store is open."""
 
     async def open(self) -> None:
         """Load the scripts and look at the server; raises StoreUnavailable or StoreMisconfigured."""
@@ -71,14 +77,25 @@ class StoreBase:
             await self._calls.load()
             # Changes nothing; shows whether scripts may be run and our keys be read.
             await self._client.execute_command(*self._calls.command("usage"))  # type: ignore[no-untyped-call]
+            self.mark_key = await self._find_mark_key()
         except (errors.RedisError, OSError) as error:
             if is_passing(error):
                 raise StoreUnavailable(f"the store does not answer: {error or type(error).__name__}") from error
             raise StoreMisconfigured(what_to_change(error, self.keys.prefix)) from error
 
+    async def _find_mark_key(self) -> bytes:
+        """Return the key that all processes on this store share; whoever comes first makes it."""
+        key = self.keys.single("mark-key")
+        found = await self._client.get(key)
+        if found is None:
+            await self._client.set(key, secrets.token_hex(32), nx=True)
+            found = await self._client.get(key)
+        return found if isinstance(found, bytes) else str(found or "").encode()
+
     async def close(self) -> None:
         """Drop the connections."""
         await self._calls.close()
+        await self._claiming.close()
         await disconnect(self._blocking)
         await disconnect(self._client)
 

@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 
 from store.errors import StoreUnavailable
 from store.keys import Keys
+from store.wire import exchange
 
 log = structlog.get_logger()
 
@@ -88,9 +89,9 @@ class Scripts:
 class Calls:
     """Sends script calls, sharing round trips, until each is answered or its deadline has passed."""
 
-    def __init__(self, client: Redis, keys: Keys) -> None:
+    def __init__(self, client: Redis, scripts: Scripts) -> None:
         self._client = client
-        self.scripts = Scripts(keys)
+        self.scripts = scripts
         self._waiting: list[_Call] = []
         self._sent: list[_Call] = []
         self._complained_at = -COMPLAIN_EVERY_SECONDS
@@ -170,15 +171,7 @@ class Calls:
 
     async def _send_all(self, commands: list[_Command]) -> list[Any]:
         lines = [self.command(command.name, *command.arguments()) for command in commands]
-        if len(lines) == 1:  # the usual case, and cheaper than a pipeline of one
-            try:
-                return [await self._client.execute_command(*lines[0])]  # type: ignore[no-untyped-call]
-            except errors.ResponseError as error:
-                return [error]
-        pipeline = self._client.pipeline(transaction=False)
-        for line in lines:
-            pipeline.execute_command(*line)
-        return await pipeline.execute(raise_on_error=False)
+        return await exchange(self._client.connection_pool, lines)
 
     def _later(self, call: _Call, failure: Exception) -> None:
         """Repeat one call that was refused, without holding up those that pass (a full store still finishes)."""
@@ -263,7 +256,9 @@ class _Command:
     def add(self, call: _Call) -> bool:
         """Take one more caller along, if this script answers many and the shared arguments agree."""
         shared = self._shared
-        if shared is None or len(self.calls) >= GROUP_LIMIT or call.args[:shared] != self.calls[0].args[:shared]:
+        if shared is None or len(self.calls) >= GROUP_LIMIT:
+            return False
+        if shared and call.args[:shared] != self.calls[0].args[:shared]:
             return False
         self.calls.append(call)
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
@@ -144,16 +145,24 @@ class HistoryStore(StoreBase):
 def _job(job_id: str, raw: Any) -> dict[str, Any]:
     pairs = raw.items() if isinstance(raw, dict) else zip(raw[::2], raw[1::2], strict=True)
     fields = {name.decode(): value.decode() for name, value in pairs}
+    last = [None if word == "-" else word for word in fields.get("last", "- - - - -").split(" ")]
+    reports: Counter[str] = Counter()
+    records: Counter[str] = Counter()
+    for name, times in fields.items():
+        if name.startswith("n:"):  # n:REPORTED:STATUS, counted together in one command
+            _, reported, status = name.split(":")
+            reports[reported] += int(times)
+            records[status] += int(times)
     return {
         "job_id": job_id,
-        "last_event_id": fields.get("last_event_id"),
-        "last_reported": fields.get("last_reported"),
-        "last_status": fields.get("last_status"),
-        "last_category": fields.get("last_category") or None,
-        "last_at": ms_to_time(fields.get("last_ms")),
-        "last_success_at": ms_to_time(fields.get("at:succeeded")),
-        "reports": {n.partition(":")[2]: int(v) for n, v in fields.items() if n.startswith("reports:")},
-        "records": {n.partition(":")[2]: int(v) for n, v in fields.items() if n.startswith("records:")},
+        "last_event_id": last[1],
+        "last_reported": last[2],
+        "last_status": last[3],
+        "last_category": last[4],
+        "last_at": ms_to_time(last[0]),
+        "last_success_at": ms_to_time(fields.get("succeeded_ms")),
+        "reports": dict(reports),
+        "records": dict(records),
     }
 
 

@@ -16,6 +16,7 @@ class Keys:
         "arrivals": "string: number of the latest arrival; tells whether a success came after a failure",
         "history": "list: one JSON record per event, oldest first; anyone may LRANGE",
         "dead": "list: payloads that could not be processed, with the reason, oldest first",
+        "payloads": "hash: event id -> payload, from its first claim until its record",
         "leases": "zset: incident in hand -> end of its lease (ms, the server's clock)",
         "delayed": "zset: incident put aside -> when it is due (ms)",
         "waiting": "zset: incident that waits for a person -> when the question expires (ms)",
@@ -30,6 +31,7 @@ class Keys:
         "jobs": "zset: job id -> last report (ms)",
         "paused": "hash: who paused automatic actions, when and why",
         "budget": "zset: effect begun -> when (ms); all jobs",
+        "mark-key": "string: key of the hash in the marks that stand for secrets, made once",
         "llm": "string: JSON about the model server, as the workers last saw it",
     }
     PER_ID = {  # noqa: RUF012

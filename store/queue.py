@@ -113,7 +113,7 @@ class QueueStore(StoreBase):
         """
         longest = self.limits.max_payload_bytes
         most = min(most, CALL_LIMIT)
-        answer = await self._calls("claim", worker, nonce, self.limits.lease_ms, most, suspects, longest)
+        answer = await self._claiming("claim", worker, nonce, self.limits.lease_ms, most, suspects, longest)
         fence = answer[0].decode()
         return [_claimed(incident, fence) for incident in answer[1:]]
 

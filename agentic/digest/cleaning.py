@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from agentic.digest.severity import severity
+
 _ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\n\ud800-\udfff]")
 _ESCAPE = re.compile(
     r"\x1b\[[0-?]{0,64}[ -/]{0,16}[@-~]"  # CSI: colours, cursor movement
@@ -13,6 +15,9 @@ _ESCAPE = re.compile(
     r"|\x9b[0-?]{0,64}[ -/]{0,16}[@-~]"
 )
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_MOST_PARTS = 20_000
+_FAULT = 20
+_NO_DIGITS = dict.fromkeys(map(ord, "0123456789"))
 _OVERSTRIKE = re.compile(".\x08")
 
 
@@ -53,8 +58,13 @@ def _instead(match: re.Match[str]) -> str:
 
 
 def _after_carriage_returns(line: str) -> str:
-    """Keep what a progress bar showed last; a message printed over it stands at the end."""
-    for part in reversed(line.split("\r")):
-        if part.strip():
-            return part
-    return ""
+    """Keep what a progress bar showed last, or the fault that was reported before and written over."""
+    parts = line.split("\r")[-_MOST_PARTS:]
+    # A bar is the same but for its numbers a thousand times over: the first of each form is looked at.
+    forms = line.translate(_NO_DIGITS).split("\r")[-_MOST_PARTS:]
+    first = dict(zip(reversed(forms), reversed(parts), strict=True))
+    shown = next((part for part in reversed(parts) if part.strip()), "")
+    if len(first) == 1 or not shown:
+        return shown
+    worst = max(reversed(first.values()), key=severity)
+    return worst if severity(worst) > max(_FAULT, severity(shown)) else shown

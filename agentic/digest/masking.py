@@ -22,20 +22,43 @@ _ZONES = (
     "|AWST|NZ[SD]T|SAST|GST|PKT"
 )
 _LEVELS = "TRACE|DEBUG|VERBOSE|INFO|NOTICE|SUCCESS|WARN|WARNING|ERRO|ERROR|ERR|SEVERE|CRIT|CRITICAL|ALERT|EMERG|FATAL|PANIC|FAILED"
+_CLOCK = r"\d\d?:\d\d(?::\d\d)?(?:[.,:]\d{1,9})?(?: ?[AaPp]\.?[Mm]\.?(?![A-Za-z0-9]))?"
+_OFFSET = r"(?: ?(?:" + _ZONES + r"|[+-]\d\d:?\d\d)(?![A-Za-z0-9]))?"
+_MONTH = r"[^\W\d_]{3,10}\.?"
 _PREFIXES = re.compile(
     r"^(?:"
-    r"\[?(?:[a-z]+ )?\d{4}[-/.]\d\d[-/.]\d\d[T _]\d\d[:.]\d\d(?:[:.]\d\d)?(?:[.,:]\d+)?(?: ?(?:"
-    + _ZONES
-    + r"|[+-]\d\d:?\d\d)(?![A-Za-z0-9]))?\]?"
-    r"|\[?\d\d?/(?:[A-Z][a-z]{2}|\d\d)/\d{2,4}[: ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:Z|[+-]\d{4}))?\]?"
-    r"|(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} [ \d]\d(?: \d{4})? \d\d:\d\d:\d\d(?:[.,]\d+)?(?: \d{4})?(?: (?!(?i:"
+    r"(?:<\d{1,3}>)?\[?(?:[a-z]+ )?\d{4}[-/.]\d\d[-/.]\d\d(?:[T _]|, ?)\d\d[:.]\d\d(?:[:.]\d\d)?(?:[.,:]\d+)?(?: [AP]M)?"
+    + _OFFSET
+    + r"\]?(?: (?!(?i:"
+    + _LEVELS
+    + r") )[\w.-]{1,64} (?=[\w./-]{1,64}\[\d{1,8}\]: ))?"
+    r"|<\d{1,3}>1 \d{4}-\d\d-\d\dT\S{1,40} \S{1,255} \S{1,48} \S{1,128} \S{1,32} (?:-|(?:\[[^\]]{0,300}\])+)"
+    r"|\[?\d\d?/(?:[A-Z][a-z]{2}|\d\d?)/\d{2,4}[: ,]{1,2}" + _CLOCK + _OFFSET + r"\]?"
+    r"|\[?\d\d?[.-]\d\d?[.-]\d{4},? " + _CLOCK + _OFFSET + r"\]?"
+    r"|\[?\d{4}年 ?\d\d?月 ?\d\d?日 *(?:\d\d?[:时時]\d\d(?:[:分]\d\d秒?)?)?\]?"
+    # The 1st of May in any language, with the name of the day or without.
+    r"|\[?(?:[^\W\d_]{2,9}[.,]{0,2} )?\d\d?\.? (?:de )?"
+    + _MONTH
+    + r" (?:de )?(?:\d{4},? )?"
+    + _CLOCK
+    + _OFFSET
+    + r"(?: \d{4})?\]?"
+    r"|\[?(?:[A-Z][a-z]{2}, )?[A-Z][a-z]{2,8} \d\d?, \d{4},? " + _CLOCK + _OFFSET + r"\]?"
+    r"|(?:<\d{1,3}>)?\[?(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} [ \d]\d(?: \d{4})? \d\d:\d\d:\d\d(?:[.,]\d+)?(?: (?:[A-Z]{3,4} )?\d{4})?\]?(?: (?!(?i:"
     + _LEVELS
     + r") )[\w.-]{1,64}(?= [\w./()-]{1,64}(?:\[\d+\])?: ))?"
-    r"|\[?\d\d:\d\d:\d\d(?:[.,]\d+)?Z?\]?"
+    r"|\[?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z| (?=[A-Z]{3}\] ))?\]?"
+    r"|(?:19|20)\d{6}[-T _]?\d\d:?\d\d:?\d\d(?:[.,]\d+)?Z?"
     r"|\d{6} \d{6} \d+"
-    r"|\[ *\d+\.\d{3,}\]"
-    r"|[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+"
+    r"|@4[0-9a-f]{23}"
+    r"|\[ *\d+\.\d{3,}\]|\[ *\d{1,3}(?:\.\d+)? ?%\]|\[\d{1,6}/\d{1,6}\]|\[?\+?\d+(?:\.\d+)?s\]"
+    r"|[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ (?:[\w./-]{1,80}:\d{1,6}\])?"
+    r"|[A-Z], \[\d{4}-\d\d-\d\dT[\d:.]{8,20} #\d+\] +(?=[A-Z]{3,7} -- )"
     r"|\d{10,13}(?:\.\d+)?"
+    r"|std(?:out|err) [FP] "
+    r"|##\[(?:error|warning|debug|group|section|command)\]|##vso\[[^\]]{1,200}\]|::(?:error|warning|notice)(?: [^:]{1,300})?::"
+    r"|section_(?:start|end):\d+:[\w.-]{1,100}(?:\[[^\]]{1,60}\])?"
+    r"|\[pod/[\w./-]{1,200}\] |\{[\w./-]{1,80}:\d{1,6}\}"
     r"|(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL) +\[[^\]]{1,240}\] "
     r"|(?!(?i:" + _LEVELS + r")[ |])[\w.-]{1,40} {0,20}\| "
     r"|#\d+ (?:\d+\.\d+ )?"
@@ -43,6 +66,8 @@ _PREFIXES = re.compile(
     # A word is taken whole or not at all.
     r")(?!(?<=[A-Za-z0-9])[A-Za-z0-9])[\s:\-|]*"
 )
+_LOGFMT = re.compile(r'(?:^|\s)(?:msg|message)=("(?:[^"\\]|\\.){0,2000}"|\S{1,2000})')
+_LOGFMT_ERROR = re.compile(r'\s(?:err|error|reason|cause)=("(?:[^"\\]|\\.){0,2000}"|\S{1,2000})')
 _TOKEN = re.compile(r"[^\s\"'`()\[\]{}<>,;=|]+")
 _WORD = re.compile(r"[A-Za-z0-9_#%-]+")
 _NAMED_HOST = re.compile(
@@ -92,7 +117,7 @@ _VALUE = re.compile(
     r"|(?:for|of) type \w{1,40}|base 10)[ :=(]{1,3})([\"'`])[^\"'`]{0,200}\2",
     re.IGNORECASE,
 )
-_HEX = re.compile(r"[a-f]{8,}|(?=.{16,}$)[A-Za-z_-]*[a-z][A-Z][a-z]?[A-Z][A-Za-z_-]*")
+_HEX = re.compile("[a-f]{8,}")
 _SPACES = re.compile(r"\s+")
 # The zero comes first in the pattern, so that it is searched for as fast as a plain text.
 _LONE_ZERO = re.compile(r"0(?<![\d.,:/-]0)(?![\d.:/-])")
@@ -107,7 +132,17 @@ def strip_prefixes(line: str) -> str:
         if shorter == line or not shorter:
             break
         line = shorter
-    return line
+    return _logfmt_message(line) if "msg=" in line or "message=" in line else line
+
+
+def _logfmt_message(line: str) -> str:
+    """Return the message and the error of a line of `key=value` pairs."""
+    message = _LOGFMT.search(line)
+    if message is None or ("=" not in line[: message.start()] and message.start() > 0):
+        return line
+    fault = _LOGFMT_ERROR.search(line)
+    parts = [found[1].strip('"').replace('\\"', '"') for found in (message, fault) if found is not None]
+    return ": ".join(part for part in parts if part)
 
 
 def shape(line: str) -> str:
@@ -146,11 +181,18 @@ def _mask(line: str) -> str:
     line = strip_prefixes(line).strip()
     if "[REDACTED:" in line:
         line = _REDACTED.sub(r"[\1]", line)
-    line = _TEMPORARY.sub(r"\1<n>", line)
-    line = _VALUE.sub(r"\1\2<n>\2", line)
-    line = _NAMED_HOST.sub(r"\1\2<host>", line)
-    line = _NAMED_USER.sub(lambda m: m[0] if m[3].lower() in _NOT_USERS else f"{m[1]}{m[2]}<user>", line)
-    line = _FROM_HOST.sub(r"\1<host>", line)
+    # Looking for a plain text first is many times faster than a pattern that does not match.
+    lower = line.lower()
+    if "tmp" in lower or "temp" in lower or "/folders" in lower or "/run/user" in lower:
+        line = _TEMPORARY.sub(r"\1<n>", line)
+    if '"' in line or "'" in line or "`" in line:
+        line = _VALUE.sub(r"\1\2<n>\2", line)
+    if "host" in lower or "lookup" in lower or "resolve" in lower:
+        line = _NAMED_HOST.sub(r"\1\2<host>", line)
+    if "user" in lower or "login" in lower or "account" in lower or "password for" in lower:
+        line = _NAMED_USER.sub(lambda m: m[0] if m[3].lower() in _NOT_USERS else f"{m[1]}{m[2]}<user>", line)
+    if "host=" in lower or "from " in lower or "getaddrinfo" in lower:
+        line = _FROM_HOST.sub(r"\1<host>", line)
     line = _TOKEN.sub(_mask_token, line)
     if "<n>" in line:
         line = line.replace("<host> ()", "<host> (<host>)")  # no reverse name: the same message all the same
@@ -164,7 +206,7 @@ def _mask(line: str) -> str:
 def _mask_token(match: re.Match[str]) -> str:
     token = match[0]
     if token.isalpha():
-        return token
+        return "<n>" if len(token) >= 8 and _HEX.fullmatch(token) else token
     if "://" in token:
         return "<url>"
     if "@" in token[1:-1]:

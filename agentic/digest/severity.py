@@ -10,12 +10,12 @@ from typing import Any
 import re2
 
 _SIGNS: tuple[tuple[int, str], ...] = (
-    (50, r"\b(?:fatal|critical|crit|emerg|panic|severe)\b"),
+    (50, r"\b(?:fatal|critical|crit|emerg|panic|panicked at|severe)\b"),
     (
         45,
-        r"(?-i:^\s*(?:[a-zA-Z_$][\w$]*[.:]{1,2})*[A-Z]\w*(?:Error|Exception|Failure|Fault|Errors|Expired|Exceeded|Denied|NotFound)\b)",
+        r"(?-i:^[\s|]*(?:\*\* \()?(?:[a-zA-Z_$][\w$]*[.:]{1,2})*[A-Z]\w*(?:Error|Exception|Failure|Fault|Errors|Expired|Exceeded|Denied|NotFound)\b)",
     ),
-    (47, r"^\s*caused by:"),
+    (47, r"^\s*(?:caused by:|\[cause\]:|---> )"),
     (
         40,
         r"\berror[\]:=]|\blevel=\"?(?:error|fatal|crit)|\"(?:level|severity|lvl)\":\s*\"(?:error|fatal|critical)|(?-i:\bERROR\b|\bE:|^E\d{4} )",
@@ -36,11 +36,11 @@ _SIGNS: tuple[tuple[int, str], ...] = (
     (10, r"(?-i:[\"'`/\[])"),
     (
         -24,
-        r"exit(?:ed)?(?: with)?(?: error)?(?: code| status)[ :=]*-?\d|non-?zero|returned \d+$|\bbuild failure\b|\b(?:job|task|build|step|pipeline|command|script|stage|workflow|run) (?:\"[^\"]*\" |'[^']*' |\S+ )?(?:has )?failed\b|process completed|to rerun|re-run|see (?:above|the)|for more (?:info|details)|stopping at|errors? (?:occurred|encountered)|encountered an error|an error occurred",
+        r"exit(?:ed)?(?: with)?(?: error)?(?: code| status)[ :=]*-?\d|non-?zero|returned \d+$|\bbuild failure\b|\b(?:job|task|build|step|pipeline|command|script|stage|workflow|run) (?:\"[^\"]*\" |'[^']*' |\S+ )?(?:has )?failed\b|process completed|to rerun|re-run|see (?:above|the)|for more (?:info|details)|stopping at|errors? (?:occurred|encountered)|encountered an error|an error occurred|^[\s|]*(?:base)?exceptiongroup:|unhandled exception\.? *$",
     ),
     (
         -70,
-        r"^\s*at [\w$.<>/]+[ (]|^\s*File \"|^\s*\.\.\. \d+ more|^\s*\d+: +0x|\.go:\d+ \+0x|^goroutine \d+|^\s*#\d+ +0x|^\s+from \S+:\d+:in|^created by ",
+        r"^\s*at [\w$.<>/]+[ (]|^\s*File \"|^\s*\.\.\. \d+ more|^\s*\d+: +0x|\.go:\d+ \+0x|^goroutine \d+|^\s*#\d+ +0x|^\s+from \S+:\d+:in|^created by |^\s*--- end of |^[\s|]*\d+: [\w<>:]+$",
     ),
     (
         -30,
@@ -53,7 +53,7 @@ _SIGNS: tuple[tuple[int, str], ...] = (
     ),
     (
         -60,
-        r"^traceback \(most recent call last\)|^during handling of the above|^the above exception was the direct",
+        r"^[\s|+]*(?:exception group )?traceback \(most recent call last\)|^during handling of the above|^the above exception was the direct",
     ),
     (-25, r"^\s*[+$>#] \S"),
     (-12, r"\bretry(?:ing)?\b|\bwill try again\b|\battempt \d+"),

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pydantic import TypeAdapter
 
 from agentic.digest.cleaning import clean_lines
+from agentic.digest.envelopes import are_wrapped, unwrap_lines
 from agentic.digest.masking import mask, shapes, strip_prefixes
 from agentic.digest.severity import severity
 from agentic.types import Line, LogDigest, Template
@@ -45,6 +46,8 @@ def digest_log(
     of a failure, so that two silent jobs are not taken for the same incident.
     """
     cleaned = clean_lines(lines)
+    if are_wrapped("\n".join(cleaned)):
+        cleaned = unwrap_lines(cleaned)
     weighed = _weigh(cleaned)
     best = _best_lines(weighed, cleaned)
     headline = strip_prefixes(cleaned[best[0]]).strip()[:_LONGEST_HEADLINE] if best else _last_words(cleaned)

@@ -7,7 +7,7 @@ causes its category lies, and where its line stands; findings that another one e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -81,8 +81,9 @@ class Rules(ReasoningModule):
 
     quick = True
 
-    def __init__(self, extra_folders: Sequence[Path] = ()) -> None:
-        signatures = load(BUILT_IN)
+    def __init__(self, extra_folders: Sequence[Path] = (), leave_out: Collection[str] = ()) -> None:
+        # Whole files or single names are left out to measure what is known without them.
+        signatures = [s for s in load(BUILT_IN) if not {s.name, s.name.partition(".")[0]} & set(leave_out)]
         for folder in extra_folders:
             own = load(Path(folder))
             for signature in own:

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import re2
 
 from agentic.contracts import Sensor
+from agentic.digest.encoding import decode_line
 
 CHUNK_BYTES = 256 * 1024
 MAX_LINE_BYTES = 64 * 1024
@@ -101,7 +102,7 @@ class LogFile(Sensor):
             complete.append(self._rest)
             self._rest = b""
         for raw in complete:
-            self._lines.append((start, raw[:MAX_LINE_BYTES].decode("utf-8", "replace").rstrip("\r")))
+            self._lines.append((start, decode_line(raw[:MAX_LINE_BYTES]).rstrip("\r")))
             start += len(raw) + 1
         return True
 

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from agentic.errors import InvalidEvent
-from agentic.intake import Redactor, parse_json, redacted
+from agentic.intake import Redactor, parse_json
 from api import examples
 from api.models import Accepted, DeadPage
 from api.openapi import answers
@@ -60,7 +60,7 @@ async def replay_dead(request: Request, event_id: str) -> Response:
 def shown(letter: Mapping[str, Any], redactor: Redactor | None) -> dict[str, Any]:
     """Return a dead letter as people may see it: nobody has redacted what could not be read as an event."""
     rest = {name: value for name, value in letter.items() if name not in ("payload", "payload_base64")}
-    answer: dict[str, Any] = redacted(rest, redactor) if redactor else rest
+    answer: dict[str, Any] = redactor.value(rest) if redactor else rest
     answer["event_id"] = letter["event_id"]  # it is what the replay is asked for by
     raw = _payload(letter)
     if raw is None:
@@ -83,7 +83,7 @@ def _head_of(raw: bytes, redactor: Redactor | None) -> str:
     except InvalidEvent:
         text = raw[:READ_CHARS].decode("utf-8", "replace")
         return redactor.text(text) if redactor else text
-    return to_json(redacted(value, redactor) if redactor else value).decode()
+    return to_json(redactor.value(value) if redactor else value).decode()
 
 
 def _first(value: Any, room: list[int]) -> Any:

@@ -37,10 +37,24 @@ class Output:
 
 
 def _lines(data: bytes) -> list[str]:
-    lines = data.decode("utf-8", "replace").split("\n")
+    try:
+        lines = data.decode("utf-8").split("\n")
+    except UnicodeDecodeError:
+        lines = [_text(line) for line in data.split(b"\n")]
     if not lines[-1]:
         lines.pop()
     return lines
+
+
+_CONTROLS = bytes(set(range(32)) - {9, 13, 27}) + b"\x7f"
+
+
+def _text(line: bytes) -> str:
+    """Read one line as UTF-8, else as the old encoding that shows most letters right; binary data stays as it is."""
+    mended = line.decode("utf-8", "replace")
+    if "\ufffd" not in mended or len(line.translate(None, _CONTROLS)) < len(line):
+        return mended
+    return line.decode("cp1252", "replace")
 
 
 class Capture:

@@ -3,14 +3,17 @@ local function now_ms()
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
+-- A number for many commands is written out once: each of them would write it out anew.
+local function digits(number) return string.format('%.0f', number) end
+
 -- Where an event stands in the order of arrival. Grows like the fence: never below the clock in microseconds.
 local latest
 local function arrival(now)
   latest = math.max((latest or tonumber(redis.call('GET', arrivals) or '0')) + 1, now * 1000)
-  return string.format('%.0f', latest)
+  return digits(latest)
 end
 local function note_arrivals()
-  if latest then redis.call('SET', arrivals, string.format('%.0f', latest)) end
+  if latest then redis.call('SET', arrivals, digits(latest)) end
 end
 
 -- The holder of the current fence, and nobody else, may change an incident.
@@ -18,6 +21,9 @@ local function holds(id, fence)
   local have = redis.call('HMGET', incident_key(id), 'fence', 'state')
   return have[1] == fence and have[2] == 'running'
 end
+
+-- Said by whatever writes more about an incident than its straight way from claim to end: its end then tidies up.
+local function leaves_trail(key) redis.call('HSET', key, 'trail', '1') end
 
 local function count(metric, label)
   redis.call('HINCRBY', totals, metric .. '|' .. label, 1)

@@ -6,6 +6,7 @@
 local worker, nonce, lease, most = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local suspects, longest = tonumber(ARGV[5]), tonumber(ARGV[6])
 local now, taken = now_ms(), {}
+local at, ends = digits(now), digits(now + lease)
 local SUSPECT = 3 -- from its third delivery on an incident may be what kills its workers
 
 -- In as few parts as can be: each part of an answer costs the client more than it costs us.
@@ -24,8 +25,8 @@ local function describe(id)
       fields[have[i]] = have[i + 1]
     end
   end
-  answer[1] = head(id, fields.deliveries or 0, fields.received_ms or 0, fields.nonce, fields.whole or 0)
-  answer[2] = fields.raw or ''
+  answer[2] = redis.call('HGET', payloads, id) or ''
+  answer[1] = head(id, fields.deliveries or 0, fields.received_ms or 0, fields.nonce, fields.whole or #answer[2])
   return answer
 end
 
@@ -47,12 +48,12 @@ end
 
 -- Grows even if a failover forgot some: never below the clock in microseconds.
 local number = math.max(tonumber(redis.call('GET', fence) or '0') + 1, now * 1000)
-local mine = string.format('%.0f', number)
+local mine = digits(number)
 
 local ids, leased = {}, {}
 local function lend(id)
   ids[#ids + 1] = id
-  leased[#leased + 1] = now + lease
+  leased[#leased + 1] = ends
   leased[#leased + 1] = id
 end
 
@@ -62,6 +63,7 @@ local function take(from, id, lost)
   local have = redis.call('HMGET', key, 'state', 'deliveries', 'released')
   if not have[1] then -- the server forgot the incident itself: nothing is left to handle
     redis.call('ZREM', from, id)
+    redis.call('HDEL', payloads, id)
     return
   end
   local counts = (lost or have[3]) and 1 or 0
@@ -74,7 +76,7 @@ local function take(from, id, lost)
     suspects = suspects - 1
   end
   if from ~= leases then redis.call('ZREM', from, id) end
-  redis.call('HSET', key, 'state', 'running', 'fence', mine, 'owner', worker, 'claimed_ms', now,
+  redis.call('HSET', key, 'state', 'running', 'fence', mine, 'owner', worker, 'claimed_ms', at,
              'deliveries', deliveries, 'counted', counts, 'saved', 0)
   redis.call('HDEL', key, 'released', 'due_ms')
   if from == waiting then redis.call('HSET', key, 'verdict', 'expired', 'p:approval', '{"verdict":"expired"}') end
@@ -94,12 +96,12 @@ take_due(leases, true)
 take_due(waiting, false)
 
 if #taken < most then
-  local payloads = redis.call('LRANGE', events, 0, most - #taken - 1)
-  local opened, duplicates = {}, 0
-  for i, raw in ipairs(payloads) do
+  local waits = redis.call('LRANGE', events, 0, most - #taken - 1)
+  local opened, kept, duplicates = {}, {}, 0
+  for i, raw in ipairs(waits) do
     -- Our own API writes the id first. Anybody may have pushed anything else: without a usable id it
     -- gets one of ours, and the worker says what is wrong with it.
-    local id, job, whole = raw:match('^{"event_id":"([%w._:-]+)"'), job_of(raw), #raw
+    local id, job, whole = raw:match('^{"event_id":"([%w._:-]+)"'), nil, #raw
     local mark = mark_of(raw) -- before it is cut
     if whole > longest then
       raw = raw:sub(1, 4096) -- nobody reads this much; its head tells people what it was
@@ -114,25 +116,31 @@ if #taken < most then
     if not id or #id > 128 then id = 'raw-' .. mine .. '-' .. i end
     local key = incident_key(id)
     local have = redis.call('HMGET', key, 'state', 'mark', 'received_ms')
-    local accepted = have[2] == mark
+    local accepted, received = have[2] == mark, have[3] or at
     -- What somebody else pushed under an accepted event's id is a duplicate of it, whichever comes first.
     if not have[1] or (have[1] == 'queued' and (accepted or not have[2])) then
       if not have[1] then
-        opened[#opened + 1] = now
+        opened[#opened + 1] = at
         opened[#opened + 1] = id
       end
-      redis.call('HSET', key, 'raw', raw, 'received_ms', have[3] or now, 'state', 'running', 'fence', mine,
-                 'owner', worker, 'claimed_ms', now, 'deliveries', 1, 'counted', 1, 'saved', 0,
-                 'job_id', job or '', 'whole', whole)
-      if not have[1] then redis.call('HSET', key, 'arrival', arrival(now)) end
+      if accepted then -- `enqueue` wrote the rest
+        redis.call('HSET', key, 'state', 'running', 'fence', mine, 'owner', worker, 'claimed_ms', at, 'deliveries', '1')
+      else
+        redis.call('HSET', key, 'state', 'running', 'fence', mine, 'owner', worker, 'claimed_ms', at, 'deliveries', '1',
+                   'received_ms', received, 'job_id', job or job_of(raw) or '', 'whole', whole)
+        if not have[1] then redis.call('HSET', key, 'arrival', arrival(now)) end
+      end
+      kept[#kept + 1] = id
+      kept[#kept + 1] = raw
       lend(id)
       -- Nothing was worked out before, so what is written here is all there is to say.
-      taken[#taken + 1] = {head(id, 1, have[3] or now, accepted, whole), raw}
+      taken[#taken + 1] = {head(id, '1', received, accepted, whole), raw}
     else
       duplicates = duplicates + 1
     end
   end
-  if #payloads > 0 then redis.call('LTRIM', events, #payloads, -1) end
+  if #kept > 0 then redis.call('HSET', payloads, unpack(kept)) end
+  if #waits > 0 then redis.call('LTRIM', events, #waits, -1) end
   if #opened > 0 then
     note_arrivals()
     redis.call('ZADD', open, unpack(opened))

@@ -6,6 +6,7 @@ local have = redis.call('HMGET', key, 'fence', 'state', 'claimed_ms', 'arrival')
 if have[1] ~= ARGV[2] then return 'fenced' end
 if have[2] == 'delayed' then return 'ok' end
 if have[2] ~= 'running' then return 'fenced' end
+leaves_trail(key)
 local due = now_ms() + tonumber(ARGV[3])
 if ARGV[4] ~= '' then
   -- A success that came while the incident was in hand found nobody waiting for it; it counts all the same.

@@ -3,15 +3,13 @@
 --       memory JSON, dead letter JSON. A head is "id fence status category reported signature job", "-" for nothing.
 -- Record, lease, state and counts change together. Answers, in order: ok | already | fenced.
 -- What many incidents write to one key is written in one go: a command costs more here than what it does.
-local most, remember, most_dead = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local now, answers, ending, seen = now_ms(), {}, {}, {}
--- What was worked out on the way goes with the end; what tells a repeated call apart stays.
-local KEPT = {'received_ms', 'deliveries', 'nonce', 'owner', 'claimed_ms', 'verdict', 'decided_hash', 'decided_by',
-              'replay'}
+local most, remember, most_dead = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local at, answers, ending, ids, seen = digits(now_ms()), {}, {}, {}, {}
 for i = 4, #ARGV, 4 do
   local id, mine, status, category, reported, signature, job =
     ARGV[i]:match('^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (.*)$')
-  local have = redis.call('HMGET', incident_key(id), 'fence', 'state', unpack(KEPT))
+  local key = incident_key(id)
+  local have = redis.call('HMGET', key, 'fence', 'state', 'trail')
   if have[1] ~= mine then
     answers[#answers + 1] = 'fenced'
   elseif have[2] == 'done' or seen[id] then
@@ -21,74 +19,72 @@ for i = 4, #ARGV, 4 do
   else
     answers[#answers + 1] = 'ok'
     seen[id] = true
+    ids[#ids + 1] = id
     ending[#ending + 1] = {
-      id = id, have = have, status = status, category = category == '-' and '' or category, reported = reported,
+      id = id, key = key, fence = mine, trail = have[3], status = status, category = category, reported = reported,
       signature = signature, job = job, record = ARGV[i + 1], memory = ARGV[i + 2], letter = ARGV[i + 3],
     }
   end
 end
 if #ending == 0 then return answers end
 
-local function collect(lists, key, ...)
+local function list_in(lists, key)
   local list = lists[key]
   if not list then
     list = {}
     lists[key] = list
   end
-  for _, value in ipairs({...}) do list[#list + 1] = value end
+  return list
 end
-local totalled = {}
+local indexes, totalled = {}, {}
+local function index(key, seq, id)
+  local list = list_in(indexes, key)
+  list[#list + 1] = seq
+  list[#list + 1] = id
+end
 local function total(metric, label)
   local field = metric .. '|' .. label
   totalled[field] = (totalled[field] or 0) + 1
 end
 
 local seq = tonumber(redis.call('GET', history_seq) or '0')
-local records, letters, ids, indexes, memories, awaited, heard = {}, {}, {}, {}, {}, {}, {}
+local records, letters, memories, journals, heard, last_reports = {}, {}, {}, {}, {}, {}
 for _, one in ipairs(ending) do
-  local id, have, job, status, category, reported = one.id, one.have, one.job, one.status, one.category, one.reported
-  local kept = {'state', 'done', 'status', status, 'fence', have[1], 'finished_ms', now}
-  for n, field in ipairs(KEPT) do
-    if have[n + 2] then
-      kept[#kept + 1] = field
-      kept[#kept + 1] = have[n + 2]
-    end
-  end
+  local id, job, status, category = one.id, one.job, one.status, one.category
   if one.record ~= '' then
     seq = seq + 1
-    kept[#kept + 1] = 'seq'
-    kept[#kept + 1] = seq
+    local number = digits(seq)
     records[#records + 1] = one.record
-    collect(indexes, history_ids, seq, id)
-    collect(indexes, by_job_key(job), seq, id)
-    collect(indexes, by_status_key(status), seq, id)
-    collect(indexes, by_category_key(category), seq, id)
+    index(history_ids, number, id)
+    index(by_job_key(job), number, id)
+    index(by_status_key(status), number, id)
+    index(by_category_key(category == '-' and '' or category), number, id)
     total('records', status)
-    if category ~= '' then total('diagnoses', category) end
+    if category ~= '-' then total('diagnoses', category) end
     local about = heard[job]
     if not about then
       about = {counts = {}}
       heard[job] = about
+      last_reports[#last_reports + 1] = at
+      last_reports[#last_reports + 1] = job
     end
-    for _, field in ipairs({'reports:' .. reported, 'records:' .. status}) do
-      about.counts[field] = (about.counts[field] or 0) + 1
-    end
-    about.last = {'last_event_id', id, 'last_reported', reported, 'last_status', status, 'last_category', category,
-                  'last_ms', now, 'at:' .. reported, now}
+    local pair = 'n:' .. one.reported .. ':' .. status
+    about.counts[pair] = (about.counts[pair] or 0) + 1
+    about.last = at .. ' ' .. id .. ' ' .. one.reported .. ' ' .. status .. ' ' .. category
+    if one.reported == 'succeeded' then about.well = at end
   end
-  if one.memory ~= '' then collect(memories, memory_key(one.signature), one.memory) end
+  if one.memory ~= '' then table.insert(list_in(memories, memory_key(one.signature)), one.memory) end
   if one.letter ~= '' then
     letters[#letters + 1] = one.letter
     total('events', 'dead')
+  else
+    journals[#journals + 1] = fx_key(id)
   end
-  collect(awaited, awaiting_key(job), id)
-  ids[#ids + 1] = id
-  one.kept = kept
 end
 
 -- The records first: should a key that somebody else wrote to break this script half way, none is lost.
 if #records > 0 then
-  redis.call('SET', history_seq, seq)
+  redis.call('SET', history_seq, digits(seq))
   local gone = redis.call('RPUSH', history, unpack(records)) - most
   if gone > 0 then redis.call('LTRIM', history, gone, -1) end
 end
@@ -104,25 +100,48 @@ if seq > most then
     redis.call('ZREM', jobs, job)
   end
 end
-for _, one in ipairs(ending) do
-  local key = incident_key(one.id)
-  redis.call('DEL', key)
-  redis.call('HSET', key, unpack(one.kept))
-  redis.call('PEXPIRE', key, remember)
-  -- A dead letter keeps its journal for as long as it can be replayed: what was done is not done again.
-  if one.letter == '' then redis.call('PEXPIRE', fx_key(one.id), remember) end
+
+-- What was worked out on the way goes with the end; what tells a repeated call apart stays.
+local KEPT = {'job_id', 'received_ms', 'deliveries', 'nonce', 'owner', 'claimed_ms', 'verdict', 'decided_hash',
+              'decided_by', 'replay'}
+local function tidy(one)
+  local kept = {}
+  for n, value in ipairs(redis.call('HMGET', one.key, unpack(KEPT))) do
+    if value then
+      kept[#kept + 1] = KEPT[n]
+      kept[#kept + 1] = value
+    end
+  end
+  redis.call('DEL', one.key)
+  redis.call('HSET', one.key, 'fence', one.fence, unpack(kept))
+  redis.call('SREM', awaiting_key(one.job), one.id)
 end
+for _, one in ipairs(ending) do
+  if one.trail then tidy(one) end
+  redis.call('HSET', one.key, 'state', 'done', 'status', one.status, 'finished_ms', at)
+  redis.call('PEXPIRE', one.key, remember)
+end
+-- A dead letter keeps its journal for as long as it can be replayed: what was done is not done again.
+if #journals > 0 and redis.call('EXISTS', unpack(journals)) > 0 then
+  for _, journal in ipairs(journals) do redis.call('PEXPIRE', journal, remember) end
+end
+redis.call('HDEL', payloads, unpack(ids))
 redis.call('ZREM', leases, unpack(ids))
 redis.call('ZREM', open, unpack(ids))
 -- Each index drops what has left the list whenever it is written to; readers skip the rest.
-for index, entries in pairs(indexes) do
-  redis.call('ZADD', index, unpack(entries))
-  if seq > most then redis.call('ZREMRANGEBYSCORE', index, '-inf', seq - most) end
+for key, entries in pairs(indexes) do
+  redis.call('ZADD', key, unpack(entries))
+  if seq > most then redis.call('ZREMRANGEBYSCORE', key, '-inf', seq - most) end
 end
+if #last_reports > 0 then redis.call('ZADD', jobs, unpack(last_reports)) end
 for job, about in pairs(heard) do
-  redis.call('ZADD', jobs, now, job)
-  for field, times in pairs(about.counts) do redis.call('HINCRBY', job_key(job), field, times) end
-  redis.call('HSET', job_key(job), unpack(about.last))
+  local key = job_key(job)
+  for pair, times in pairs(about.counts) do redis.call('HINCRBY', key, pair, times) end
+  if about.well then
+    redis.call('HSET', key, 'last', about.last, 'succeeded_ms', about.well)
+  else
+    redis.call('HSET', key, 'last', about.last)
+  end
 end
 if #letters > 0 then
   local gone = redis.call('RPUSH', dead, unpack(letters)) - most_dead
@@ -135,10 +154,8 @@ if #letters > 0 then
   end
 end
 for key, notes in pairs(memories) do
-  redis.call('LPUSH', key, unpack(notes))
-  redis.call('LTRIM', key, 0, 19)
-  redis.call('PEXPIRE', key, 15552000000)
+  if redis.call('LPUSH', key, unpack(notes)) > 20 then redis.call('LTRIM', key, 0, 19) end
+  redis.call('PEXPIRE', key, '15552000000')
 end
 for field, times in pairs(totalled) do redis.call('HINCRBY', totals, field, times) end
-for key, waiting in pairs(awaited) do redis.call('SREM', key, unpack(waiting)) end
 return answers

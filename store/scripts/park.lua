@@ -8,6 +8,7 @@ if have[2] == 'waiting' and have[3] == ARGV[3] then return 'ok' end
 if have[2] ~= 'running' then return 'fenced' end
 if have[4] == 'approved' and have[5] == ARGV[3] then return 'approved' end
 local ends = now_ms() + tonumber(ARGV[4])
+leaves_trail(key)
 redis.call('HSET', key, 'state', 'waiting', 'plan_hash', ARGV[3], 'expires_ms', ends)
 redis.call('HDEL', key, 'verdict', 'decided_hash', 'decided_by', 'p:approval')
 redis.call('ZADD', waiting, ends, id)

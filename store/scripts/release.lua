@@ -8,7 +8,7 @@ if have[2] == 'delayed' then return 'ok' end
 if have[2] ~= 'running' then return 'fenced' end
 local now = now_ms()
 redis.call('HSET', key, 'state', 'delayed', 'due_ms', now)
-if have[3] == '1' then
+if have[3] ~= '0' then -- a first claim always counts, so it does not say so
   redis.call('HINCRBY', key, 'deliveries', -1)
   redis.call('HSET', key, 'released', '1')
 end

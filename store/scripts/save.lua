@@ -6,5 +6,6 @@ if not holds(id, ARGV[2]) then return 'fenced' end
 local last = redis.call('HGET', key, 'saved')
 if last and tonumber(last) >= tonumber(ARGV[3]) then return 'ok' end
 redis.call('HSET', key, 'saved', ARGV[3])
+leaves_trail(key)
 for i = 4, #ARGV, 2 do redis.call('HSET', key, 'p:' .. ARGV[i], ARGV[i + 1]) end
 return 'ok'

@@ -15,12 +15,13 @@ from agentic.digest import Redactor
 from agentic.errors import InvalidEvent
 from agentic.intake import (
     Limits,
+    accept_event,
+    accept_events,
     cap_log,
     event_from_json,
     event_from_mapping,
     event_to_json,
     parse_event,
-    parse_events,
 )
 from agentic.types import Event, EventStatus, HistoryRecord, RecordStatus
 from store.base import dumps, loads
@@ -44,6 +45,9 @@ def problems(body: bytes | dict[str, Any]) -> dict[str, str]:
 
 class Marking:
     """A redactor that knows one secret."""
+
+    def take_key(self, key: bytes) -> None:
+        raise AssertionError("reading a report needs no key")
 
     def text(self, text: str) -> str:
         return text.replace("hunter2", "[gone]")
@@ -397,6 +401,16 @@ def test_details_that_are_too_many_are_refused() -> None:
     assert list(problems({"details": {"numbers": list(range(100_000))}})) == ["/details"]
 
 
+def test_ids_made_for_a_batch_differ_and_sort_by_time() -> None:
+    def ids(when: datetime) -> list[str]:
+        body = b'{"job_id":"a","status":"ok"}\n' * 10
+        return [item[0] for item in accept_events(body, "ndjson", LIMITS, None, when) if isinstance(item, tuple)]
+
+    first, later = ids(NOW), ids(datetime(2026, 11, 23, tzinfo=UTC))
+    assert len({*first, *later}) == 20
+    assert max(first) < min(later)
+
+
 def test_an_event_for_the_queue_begins_with_its_id() -> None:
     assert event_to_json(parse(event_id="a.b:c-1_")).startswith(b'{"event_id":"a.b:c-1_","job_id":')
 
@@ -417,6 +431,42 @@ def test_any_detail_survives_the_queue(value: Any) -> None:
     event = parse_event(body, LIMITS, None, NOW)
     assert event_from_json(event_to_json(event)) == event
     assert event.details["anything"] == value
+
+
+TIMES = st.sampled_from(["2026-11-22T03:00:00Z", "2026-11-22T03:00:00.123456+02:00", 1763780000, 1.5])
+REPORTS = st.fixed_dictionaries(
+    {"job_id": st.sampled_from(["a", "ü/\"'\\", 7]), "status": st.sampled_from(["ok", "failed", "timeout"])},
+    optional={
+        "event_id": st.sampled_from(["a.b:c-1_", "x"]),
+        "event_type": st.just("nightly"),
+        "log": st.text() | st.lists(st.text(), max_size=5),
+        "details": st.dictionaries(st.text(max_size=8), JSON_DATA, max_size=3),
+        "run_id": st.sampled_from(["r", 10**30]),
+        "attempt": st.integers(0, 9),
+        "exit_code": st.integers(-(2**31), 2**32 - 1),
+        "command": st.sampled_from(["a --b", ["a", "b c"]]),
+        "labels": st.dictionaries(st.sampled_from(["l", "é"]), st.sampled_from(["x", 1, 1.5]), max_size=2),
+        "started_at": TIMES,
+        "finished_at": TIMES,
+        "duration_seconds": st.floats(0, 3e9),
+        "x": JSON_DATA,
+    },
+)
+
+
+@given(REPORTS)
+def test_what_goes_onto_the_queue_is_the_event_as_json(fields: dict[str, Any]) -> None:
+    try:
+        body = json.dumps(fields).encode()
+        event_id, payload = accept_event(body, LIMITS, None, NOW)
+    except InvalidEvent:
+        return
+    event = event_from_json(payload)
+    assert event.event_id == event_id
+    assert event_to_json(event) == payload
+    assert event == parse_event(body, LIMITS, None, NOW).model_copy(update={"event_id": event_id})
+    [(of_batch, in_batch)] = accept_events(b"[" + body + b"]", "json", LIMITS, None, NOW)
+    assert in_batch.replace(of_batch.encode(), event_id.encode(), 1) == payload
 
 
 @given(st.dictionaries(st.sampled_from([*Event.model_fields, "x"]), JSON_DATA, max_size=8))
@@ -443,15 +493,16 @@ def test_any_bytes_are_refused_or_understood_but_never_crash(body: bytes) -> Non
 def test_one_bad_event_does_not_spoil_its_neighbours(media: Any) -> None:
     items = ['{"job_id":"a","status":"ok"}', '{"job_id":true,"status":"ok"}', '{"job_id":"b","status":"ok"}']
     body = ("[" + ",".join(items) + "]") if media == "json" else "\n".join(items) + "\n\n"
-    first, second, third = parse_events(body.encode(), media, LIMITS, None, NOW)
-    assert isinstance(first, Event) and isinstance(third, Event)
+    first, second, third = accept_events(body.encode(), media, LIMITS, None, NOW)
+    assert isinstance(first, tuple) and isinstance(third, tuple)
+    assert [event_from_json(item[1]).job_id for item in (first, third)] == ["a", "b"]
     assert isinstance(second, InvalidEvent)
     assert [problem.pointer for problem in second.problems] == ["/1/job_id"]
 
 
 def test_a_line_that_is_not_json_does_not_spoil_its_neighbours() -> None:
-    good, bad = parse_events(b'{"job_id":"a","status":"ok"}\r\n{"job_id":', "ndjson", LIMITS, None, NOW)
-    assert isinstance(good, Event)
+    good, bad = accept_events(b'{"job_id":"a","status":"ok"}\r\n{"job_id":', "ndjson", LIMITS, None, NOW)
+    assert isinstance(good, tuple)
     assert isinstance(bad, InvalidEvent) and bad.problems[0].pointer == "/1"
 
 
@@ -467,7 +518,7 @@ def test_a_line_that_is_not_json_does_not_spoil_its_neighbours() -> None:
 )
 def test_a_batch_that_is_none_is_refused_whole(body: bytes, media: Any, word: str) -> None:
     with pytest.raises(InvalidEvent, match=word):
-        parse_events(body, media, LIMITS, None, NOW)
+        accept_events(body, media, LIMITS, None, NOW)
 
 
 def test_a_sensor_may_give_python_values() -> None:

@@ -56,6 +56,8 @@ class MemoryStore:
         if self.away:
             raise StoreUnavailable("the store does not answer: connection refused")
 
+    mark_key = b"a key for tests"
+
     async def open(self) -> None:
         self._here()
         self.opened += 1
@@ -215,6 +217,11 @@ def _position(cursor: str) -> int:
 
 class MarkingRedactor:
     """Takes the place of the real redactor: one secret, one mark."""
+
+    key = b""
+
+    def take_key(self, key: bytes) -> None:
+        self.key = key
 
     def text(self, text: str) -> str:
         return text.replace("hunter2", "[REDACTED:password:0000]")

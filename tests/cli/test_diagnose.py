@@ -134,3 +134,27 @@ def test_a_wrong_configuration_is_exit_code_78(invoke: Invoke, tmp_path: Path) -
 def test_a_missing_log_is_wrong_usage(invoke: Invoke) -> None:
     assert invoke("no-such-file").exit_code == 2
     assert invoke("--batch", "no-such-file", "--out", "x").exit_code == 2
+
+
+@pytest.mark.parametrize("by", ["file", "pipe"])
+def test_of_a_large_log_the_lines_that_matter_are_shown_with_their_numbers(
+    invoke: Invoke, tmp_path: Path, by: str
+) -> None:
+    lines = [f"INFO step {number} went on as planned" for number in range(60_000)]
+    lines[31_234] = "tar: /backup/out.tar: Cannot write: No space left on device"
+    (tmp_path / "log").write_text("\n".join(lines) + "\n")
+    source = {"file": ("log", b""), "pipe": ("-", (tmp_path / "log").read_bytes())}[by]
+    answer = json.loads(invoke(source[0], "--json", input=source[1]).stdout)
+    assert answer["category"] == "disk_full"
+    assert answer["evidence"] == [31_234]
+    assert answer["total_lines"] == 60_000
+    shown = dict(zip(answer["line_numbers"], answer["redacted"], strict=True))
+    assert shown[31_234] == lines[31_234]
+    assert shown[0] == lines[0] and shown[59_999] == lines[59_999]
+    assert len(shown) < 20_000
+    assert f"> 31234  {lines[31_234]}" in invoke(source[0], input=source[1]).stdout
+
+
+def test_a_log_of_windows_is_read(invoke: Invoke, tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(LOG.replace("\n", "\r\n").encode("utf-16"))
+    assert json.loads(invoke("log", "--json").stdout)["redacted"] == LOG.splitlines()

@@ -304,6 +304,7 @@ class Protocol(RuleBasedStateMachine):
         for name in PLACES.values():
             pipeline.zrange(self.keys.single(name), 0, -1, withscores=True)
         pipeline.zrange(self.keys.single("open"), 0, -1)
+        pipeline.hkeys(self.keys.single("payloads"))
         for name in self.model.incidents:
             pipeline.hgetall(self.keys.of("incident", name))
             pipeline.hgetall(self.keys.of("fx", name))
@@ -322,7 +323,8 @@ class Protocol(RuleBasedStateMachine):
             standing = {n: i.score for n, i in self.model.incidents.items() if i.state == state}
             assert {name: int(score) for name, score in found} == standing, state
         assert set(rest[3]) == {n for n, i in self.model.incidents.items() if i.state != "done"}
-        for (name, incident), fields, journal in zip(self.model.incidents.items(), rest[4::2], rest[5::2], strict=True):
+        assert set(rest[4]) == {n for n, i in self.model.incidents.items() if i.state not in ("queued", "done")}
+        for (name, incident), fields, journal in zip(self.model.incidents.items(), rest[5::2], rest[6::2], strict=True):
             assert fields["state"] == incident.state, name
             assert fields.get("fence", "") == incident.fence
             assert int(fields.get("deliveries", 0)) == incident.deliveries

@@ -483,3 +483,26 @@ async def test_a_word_that_comes_after_the_question_expired_counts_for_nothing(s
     again = await claim_one(store, "w1", "n2")
     assert again.progress["approval"] == {"verdict": "expired"}
     assert again.deliveries == 1
+
+
+@pytest.mark.parametrize("acted", [False, True], ids=["straight", "with a journal"])
+async def test_what_has_ended_keeps_no_payload_and_is_forgotten_in_time(
+    store: Store, store_url: str, prefix: str, acted: bool
+) -> None:
+    client = redis.Redis.from_url(store_url)
+    await store.enqueue("e1", payload("e1"))
+    claimed = await claim_one(store)
+    if acted:
+        await store.save("e1", claimed.fence, {"note": "long " * 100})
+        assert await begin(store, claimed.fence, "x") == "go"
+        await store.defer("e1", claimed.fence, 0, watch_job="backup")
+        claimed = await claim_one(store, "w2", "m1")
+    assert await store.finish("e1", claimed.fence, record_of("e1"))
+    left = sorted(key.decode().removeprefix(f"{prefix}:") for key in await client.keys(f"{prefix}:*"))
+    assert not [key for key in left if key.startswith(("payload", "awaiting", "lease", "delayed"))]
+    of_event = ["fx:e1", "incident:e1"] if acted else ["incident:e1"]
+    assert [key for key in left if key.endswith(":e1")] == of_event
+    for key in of_event:
+        assert 0 < await client.ttl(f"{prefix}:{key}") <= 7 * 86_400
+    assert await client.memory_usage(f"{prefix}:incident:e1", samples=0) < 600
+    await client.aclose()

@@ -140,6 +140,15 @@ def test_equal_secrets_get_equal_marks_and_the_key_changes_them() -> None:
     assert other != first
 
 
+def test_a_key_of_the_installation_is_taken_unless_one_was_configured() -> None:
+    free, configured = Redactor(), Redactor(key=b"mine")
+    before = configured.text("password=abc123")
+    for redactor in (free, configured):
+        redactor.take_key(b"of the store")
+    assert free.text("password=abc123") == Redactor(key=b"of the store").text("password=abc123") != before
+    assert configured.text("password=abc123") == before
+
+
 def test_data_is_walked_and_names_of_keys_tell(redactor: Redactor) -> None:
     data = {
         "user": "bob",
