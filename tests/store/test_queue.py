@@ -263,7 +263,17 @@ async def test_what_is_over_is_forgotten_after_a_while(store_url: str, prefix: s
     async with redis.Redis.from_url(store_url) as client:
         left = {key.decode().removeprefix(f"{prefix}:") for key in await client.keys(f"{prefix}:*")}
     about_records = {"history", "history:seq", "history:ids", "by-job:backup", "by-status:escalated", "by-category:"}
-    about_all = {"jobs", "job:backup", "totals", "fence", "arrivals", "claims", "budget", "budget-job:backup"}
+    about_all = {
+        "mark-key",
+        "jobs",
+        "job:backup",
+        "totals",
+        "fence",
+        "arrivals",
+        "claims",
+        "budget",
+        "budget-job:backup",
+    }
     assert left == about_records | about_all
     assert await store.enqueue("e1", payload("e1")) is Enqueued.QUEUED
     await store.close()
