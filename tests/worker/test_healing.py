@@ -178,14 +178,16 @@ async def test_a_refused_connection_is_retried_after_a_while(start_worker: Any, 
 
 
 async def test_a_rerun_that_a_success_made_needless_is_not_said_to_be_done(
-    start_worker: Any, report: Any, tmp_path: Path
+    start_worker: Any, report: Any, store: Store, tmp_path: Path
 ) -> None:
     program = script(tmp_path, "late", f"import pathlib; pathlib.Path('{tmp_path}/ran').touch()")
     job = backup_job(tmp_path, rerun={"effector": "command", "argv": [program], "delay_seconds": 50})
     refused = ["curl: (7) Failed to connect to db port 5432: Connection refused"]
     async with start_worker(jobs=[job]):
         waiting = asyncio.create_task(report(event_id="bad", log=refused, exit_code=7))
-        await asyncio.sleep(0.5)
+        async with asyncio.timeout(10):  # it waits in the store, where no crash forgets it
+            while (status := await store.status())["delayed"] != 1 or status["in_flight"]:
+                await asyncio.sleep(0.02)
         await report(event_id="good", status="succeeded")
         record = await waiting
     rerun = record["outcomes"][0]

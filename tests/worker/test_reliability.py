@@ -20,9 +20,10 @@ import yaml
 
 from agentic import effects
 from agentic.intake import event_to_json
+from agentic.pipeline import Pipeline
 from agentic.types import Action, ActionKind, Category, Decision, Diagnosis, Event, Outcome, OutcomeStatus
 from agentic_worker.heartbeat import Heartbeat
-from store import Limits, Store, StoredIncident
+from store import Limits, Store, StoredIncident, StoreUnavailable
 from store.lease import LeaseKeeper
 from tests.servers import Server
 from tests.store.test_queue import payload, record_of
@@ -105,14 +106,20 @@ async def test_a_probe_tells_whether_it_happened_and_never_repeats_it(
 ) -> None:
     monkeypatch.setattr(effects, "SETTLED_AFTER_SECONDS", 0.5)
     (tmp_path / "well").touch()
-    probe = {"effector": "command", "argv": [f"/usr/bin/{'true' if found else 'false'}"], "within_seconds": 0.5}
+    program = tmp_path / "probe"
+    program.write_text(f"#!/bin/sh\n/bin/date +%s.%N >> {tmp_path}/looked\nexit {int(not found)}\n")
+    program.chmod(0o755)
+    probe = {"effector": "command", "argv": [str(program)], "within_seconds": 0.5}
+    began = time.time()
     await begun_and_died(store, idempotent=False)
-    action = touching(tmp_path, probe=probe, timeout_seconds=1)
+    action = touching(tmp_path, probe=probe, timeout_seconds=3)
     async with start_worker(jobs=[job(tmp_path)], actions={"act": action}):
         async with asyncio.timeout(15):
             while (record := await store.record("e1")) is None:
                 await asyncio.sleep(0.05)
     assert runs(tmp_path) == 0
+    looked = float((tmp_path / "looked").read_text().splitlines()[0])
+    assert looked - began >= 3.5, "not before the act must have been over"
     assert record["status"] == status
     assert "probe" in record["outcomes"][0]["detail"]
 
@@ -359,6 +366,52 @@ async def test_what_a_stopping_workers_last_claim_brings_is_not_left_lying(
         service.stop()
     assert (await store.status())["in_flight"] == 0
     assert await store.record("e1") is not None
+
+
+async def test_what_is_still_under_way_when_the_time_to_drain_is_over_is_given_back_at_once(
+    start_worker: Any, report: Any, store: Store, tmp_path: Path
+) -> None:
+    slow = touching(tmp_path)
+    (tmp_path / "act").write_text(f"#!/bin/sh\necho ran >> {tmp_path}/ran\nsleep 30\n")
+    queue = {"lease_seconds": 30, "drain_seconds": 0.3}
+    async with start_worker(jobs=[job(tmp_path)], actions={"act": slow}, queue=queue):
+        await report(event_id="e1", log=DISK_FULL, wait=False)
+        await until(lambda: runs(tmp_path))
+    [again] = await store.claim("w2", "n-1", 1)
+    assert (again.event_id, again.deliveries) == ("e1", 1)
+
+
+async def test_the_stores_trouble_is_no_crash_of_the_event(
+    start_worker: Any, report: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle, calls = Pipeline.handle, []
+
+    async def unlucky(self: Pipeline, incident: Any) -> Any:
+        calls.append(dict(incident.progress))
+        if len(calls) <= 5:
+            raise StoreUnavailable("the store does not answer")
+        return await handle(self, incident)
+
+    monkeypatch.setattr(Pipeline, "handle", unlucky)
+    async with start_worker():
+        record = await report(event_id="e1", log=DISK_FULL)
+    assert len(calls) == 6
+    assert "crashes" not in calls[-1]
+    assert record["deliveries"] == 1
+
+
+async def test_an_event_whose_handling_breaks_each_time_becomes_a_dead_letter(
+    start_worker: Any, report: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(self: Pipeline, incident: Any) -> Any:
+        raise ValueError("no way to handle it")
+
+    monkeypatch.setattr(Pipeline, "handle", broken)
+    async with start_worker(queue={"lease_seconds": 1, "drain_seconds": 5, "max_deliveries": 2}):
+        record = await report(event_id="e1", log=DISK_FULL, timeout_seconds=20)
+    assert record["status"] == "dead"
+    assert record["reason"] == "its handling broke 2 times, last: ValueError: no way to handle it"
+    assert [letter["event_id"] for letter in (await store.dead()).records] == ["e1"]
 
 
 def test_what_breaks_in_a_beat_ends_no_heartbeat(tmp_path: Path) -> None:
