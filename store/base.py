@@ -79,8 +79,6 @@ class StoreBase:
             await self._client.execute_command(*self._calls.command("usage"))  # type: ignore[no-untyped-call]
             self.mark_key = await self._find_mark_key()
         except (errors.RedisError, OSError) as error:
-            if isinstance(error, errors.ReadOnlyError) and self.server.get("replica_of"):
-                raise StoreUnavailable(self.server["risks"][0]) from error
             if is_passing(error):
                 raise StoreUnavailable(f"the store does not answer: {error or type(error).__name__}") from error
             raise StoreMisconfigured(what_to_change(error, self.keys.prefix)) from error
