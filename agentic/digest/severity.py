@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import re2
@@ -94,8 +95,12 @@ _SIDE_SIGNS = frozenset(index for index, (weight, _) in enumerate(_SIGNS) if wei
 def severity(line: str | bytes) -> int:
     """Return 0 for an ordinary line, more the more the line looks like the report of a failure."""
     found: Sequence[int] | None = _SET.Match(line[:_LONGEST])
-    if not found:
-        return 0
+    return _together(tuple(found)) if found else 0
+
+
+@lru_cache(maxsize=4096)
+def _together(found: tuple[int, ...]) -> int:
+    """Return what signs on one line say together."""
     strongest = 0
     rest = 0
     for index in found:

@@ -136,12 +136,12 @@ class LineContext:
             # Searching many lines at once costs far less than one by one; the first ones are often enough.
             part = [line[:_LOOKED_AT] for line in self._lines[start : min(stop, start + _AT_ONCE)]]
             if _DONE.search("\n".join(part).encode()):
-                yield from (start + number for number, text in enumerate(part) if _DONE.search(text))
+                yield from (start + number for number, text in enumerate(part) if _DONE.search(text.encode()))
             start += _AT_ONCE
 
     def _is_work(self, line: int) -> bool:
         text = self._lines[line][:_LOOKED_AT]
-        return severity(text) == 0 and not _TIDYING.search(text) and self.credible(line)
+        return severity(text) == 0 and not _TIDYING.search(text.encode()) and self.credible(line)
 
     def retried_near(self, line: int) -> bool:
         """Say whether the run tried again right after a line."""
@@ -153,7 +153,7 @@ class LineContext:
     def quiet_end(self) -> list[int]:
         """Return the last line when it reports work that was done, in whichever words, and no line a lasting fault."""
         last = self.last_lines(1)
-        if not last or not _DONE.search(self._lines[last[0]][:_LOOKED_AT]):
+        if not last or not _DONE.search(self._lines[last[0]][:_LOOKED_AT].encode()):
             return []
         start = max(0, self.total - 400)
         severe = [n for n in range(start, self.total) if severity(self._lines[n]) >= _SEVERE]
@@ -165,7 +165,7 @@ class LineContext:
         if _INFO in signs or _WARN in signs:
             return False
         around = self._lines[max(0, line - 1) : line + 4]
-        return any(_STOPPED.search(text[:_LOOKED_AT]) is not None for text in around)
+        return any(_STOPPED.search(text[:_LOOKED_AT].encode()) is not None for text in around)
 
     def most_severe(self, count: int) -> tuple[int, ...]:
         """Return the lines that look most like a failure, best first; of a long log the last part."""
@@ -197,9 +197,9 @@ class LineContext:
 
     def loudest(self) -> int:
         """Return how much the line of the last part that looks most like a failure does so."""
-        text = "\n".join(self._lines[max(0, self.total - 400) :])
+        text = "\n".join(self._lines[max(0, self.total - 400) :]).encode()
         # Only a line with one of these words can be loud; most lines have none.
-        return max((severity(match[0]) for match in _LOUD.finditer(text)), default=0)
+        return max((severity(match[0].decode()) for match in _LOUD.finditer(text)), default=0)
 
     def has_severe(self) -> bool:
         """Say whether any line of the last part reports a failure outright."""

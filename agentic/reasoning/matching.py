@@ -75,8 +75,7 @@ class Haystack:
     def line_of(self, position: int) -> int:
         """Return the number of the line in which a byte lies."""
         if self._starts is None:
-            lengths = (len(line) + 1 for line in self.raw.split(b"\n"))
-            self._starts = [0, *accumulate(lengths)]
+            self._starts = list(accumulate([len(line) + 1 for line in self.raw.split(b"\n")], initial=0))
         return bisect.bisect_right(self._starts, position) - 1
 
     def lines(self, first: int, count: int) -> list[str]:
@@ -183,8 +182,8 @@ _COMMON_WORDS = (
 )
 """Nearly every log of a failure has some of these, so they rule out nothing: patterns that need no other words are
 looked for together, in one pass."""
-_REACHES_FAR = re.compile(rb"(?<!\\)\.[*+{]")
-"""An automaton of many patterns with `.*` would have a state for each set of those that have begun."""
+_REACHES_FAR = re.compile(rb"(?<!\\)\.\{")
+"""An automaton that counts any characters has a state for each count, in each state of all other patterns."""
 _WORTH_A_PASS = 3
 
 
