@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -88,6 +88,14 @@ def _telling() -> Any:
 
 TELLING = _telling()
 """Finds every run of lines with a sign of a failure in a whole text."""
+
+
+def telling_lines(lines: Iterable[str]) -> list[str]:
+    """Return the lines that can be of any severity, found in one search of all of them."""
+    text = "\n".join([*lines, ""]).encode()
+    return [line for match in TELLING.finditer(text) for line in match[0].decode().split("\n")]
+
+
 _WEIGHTS = tuple(weight for weight, _ in _SIGNS)
 _SIDE_SIGNS = frozenset(index for index, (weight, _) in enumerate(_SIGNS) if weight == _SIDE)
 

@@ -177,7 +177,7 @@ class _Sieve:
 
 
 _COMMON_WORDS = (
-    b'ERROR error: failed: FAIL exception fatal WARNING info timeout timed out status code http response returned exit '
+    b"ERROR error: failed: FAIL exception fatal WARNING info timeout timed out status code http response returned exit "
     b'exited [] () "" line file: not found job user log password terminated success'
 )
 """Nearly every log of a failure has some of these, so they rule out nothing: patterns that need no other words are
@@ -211,12 +211,14 @@ def _locate(compiled: Any, signature: Signature, haystack: Haystack, found: dict
 
 def _locate_rows(compiled: Any, rows: Mapping[str, Signature], haystack: Haystack, found: dict[str, Found]) -> None:
     """Find the places where a pattern matches the code of a row of its table."""
+    codes = [group for name, group in compiled.groupindex.items() if particular(name) == "code"]
     for match in islice(compiled.finditer(haystack.raw), _MOST_HITS):
-        values = _values(match)
-        signature = rows.get(values.get("code", "").lower())
+        # Most of what looks like a code is in no table.
+        named = [code for group in codes if (code := match[group])]
+        signature = rows.get(named[-1].decode("utf-8", "replace").lower() if named else "")
         place = _place(match, haystack) if signature is not None else None
         if signature is not None and place is not None:
-            found.setdefault(signature.name, Found(signature)).add(Hit(place, values))
+            found.setdefault(signature.name, Found(signature)).add(Hit(place, _values(match)))
 
 
 def _place(match: Any, haystack: Haystack) -> int | None:
