@@ -88,9 +88,8 @@ def _weigh(lines: Sequence[str]) -> _Weighed:
     weighed = _Weighed()
     weighed.shapes = shapes(lines)
     weighed.count.update(weighed.shapes)
-    for number, form in enumerate(weighed.shapes):
-        if form not in weighed.first:
-            weighed.first[form] = number
+    # From the last to the first, so that the first of each stays.
+    weighed.first = dict(zip(reversed(weighed.shapes), range(len(lines) - 1, -1, -1), strict=True))
     weighed.severity = _severities(weighed.first)
     return weighed
 
