@@ -30,7 +30,8 @@ _SHORT_LOG = 100
 _COST_OF_LINE = 8
 _LEAST_LEFT = 40
 _LINES = TypeAdapter(tuple[Line, ...])
-"""Makes all lines of an excerpt in one call: one by one they cost more than everything else here."""
+_TEMPLATES = TypeAdapter(tuple[Template, ...])
+"""Makes all of an excerpt in one call: one by one they cost more than everything else here."""
 
 
 def digest_log(
@@ -161,8 +162,8 @@ def _templates(lines: Sequence[str], weighed: _Weighed, named: Sequence[int]) ->
         counts[template] = counts.get(template, 0) + weighed.count[form]
         first[template] = min(first.get(template, number), number)
     shown = list(counts)[:_MOST_TEMPLATES]
-    return tuple(
-        Template(text=text[:_LONGEST_HEADLINE], count=counts[text], first_line=named[first[text]]) for text in shown
+    return _TEMPLATES.validate_python(
+        [{"text": text[:_LONGEST_HEADLINE], "count": counts[text], "first_line": named[first[text]]} for text in shown]
     )
 
 
@@ -170,18 +171,16 @@ def _excerpt(
     lines: Sequence[str], weighed: _Weighed, best: Sequence[int], budget: int, named: Sequence[int]
 ) -> tuple[Line, ...]:
     """Choose numbered lines within a budget of characters: the telling ones with their surroundings first."""
-    chosen: dict[int, str] = {}
-    wanted = _wanted(lines, weighed, best)
     if len(lines) < _SHORT_LOG and sum(map(len, lines)) + _COST_OF_LINE * len(lines) + _LEAST_LEFT <= budget:
-        wanted = range(len(lines))
-    for number in wanted:
+        whole = [(named[number], _in_excerpt(line)) for number, line in enumerate(lines)]
+        return _LINES.validate_python([{"line": number, "text": text} for number, text in whole if text])
+    chosen: dict[int, str] = {}
+    for number in _wanted(lines, weighed, best):
         if number in chosen or not 0 <= number < len(lines):
             continue
-        text = lines[number].rstrip()
+        text = _in_excerpt(lines[number])
         if not text:
             continue
-        if len(text) > _LONGEST_IN_EXCERPT:
-            text = text[: _LONGEST_IN_EXCERPT - 60] + " … " + text[-50:]
         cost = len(text) + _COST_OF_LINE
         if cost > budget:
             continue
@@ -190,6 +189,11 @@ def _excerpt(
         if budget < _LEAST_LEFT or len(chosen) == len(lines):
             break
     return _LINES.validate_python([{"line": named[number], "text": chosen[number]} for number in sorted(chosen)])
+
+
+def _in_excerpt(line: str) -> str:
+    text = line.rstrip()
+    return text if len(text) <= _LONGEST_IN_EXCERPT else text[: _LONGEST_IN_EXCERPT - 60] + " … " + text[-50:]
 
 
 def _wanted(lines: Sequence[str], weighed: _Weighed, best: Sequence[int]) -> Iterable[int]:
