@@ -22,7 +22,9 @@ from agentic.reasoning.rules import unknown
 from agentic.records import write_record
 from agentic.registry import call
 from agentic.types import (
+    Category,
     Decision,
+    Diagnosis,
     Event,
     HistoryRecord,
     Job,
@@ -58,6 +60,7 @@ class _Decided:
     """What the chain of reasoning modules came to, and how."""
 
     decision: Decision
+    """That there is none, until the whole chain was asked."""
     notes: list[str] = field(default_factory=list)
     calls: tuple[ModelCall, ...] = ()
 
@@ -89,6 +92,11 @@ class _Decided:
         """Return what `as_progress` stored."""
         calls = tuple(ModelCall.model_validate(call) for call in stored.get("calls", ()))
         return cls(Decision.model_validate(stored["decision"]), list(stored.get("notes", ())), calls)
+
+
+_UNDECIDED = Decision(
+    diagnosis=Diagnosis(category=Category.UNKNOWN, root_cause="Nobody was asked yet", confidence=0, source="none")
+)
 
 
 class Pipeline:
@@ -152,7 +160,7 @@ class Pipeline:
         known = _decided(incident.progress)
         if known is not None:
             return known
-        found = _Decided(Decision(diagnosis=unknown(situation)))
+        found = _Decided(_UNDECIDED)
         best: Decision | None = None
         for name, module in self._core.chain:
             asked = situation.model_copy(update={"suspicion": best}) if best is not None else situation
@@ -170,7 +178,8 @@ class Pipeline:
                 best = answer
             if best is not None and best.diagnosis.confidence >= CONFIDENT:
                 break
-        found.decision = best or found.decision
+        # Saying what the log has instead of a cause means reading all of it, so it is said only where none was found.
+        found.decision = best or Decision(diagnosis=unknown(situation))
         if found.calls or found.decision.diagnosis.source.startswith("llm:"):
             await incident.save(**found.as_progress())  # it is not asked twice
         return found

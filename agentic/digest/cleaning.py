@@ -34,7 +34,7 @@ def split_log(text: str) -> list[str]:
 def clean_lines(lines: Sequence[str]) -> list[str]:
     """Return the lines without colours, control characters and overwritten progress bars."""
     # Most logs are clean: one search of the whole text says so. The joining line breaks are looked at apart.
-    if not _ODD.search("\t".join(lines)):
+    if " ".join(lines).isprintable() or not _ODD.search("\t".join(lines)):
         return list(lines)
     return [clean_line(line) if _ODD.search(line) else line for line in lines]
 

@@ -71,7 +71,9 @@ def unwrap_lines(lines: Sequence[str]) -> list[str]:
 
 def are_wrapped(text: str) -> bool:
     """Say whether any line of a text can have an envelope."""
-    return text.startswith("{") or "\n{" in text or " stderr " in text or " stdout " in text
+    if text.startswith("{") or "\n{" in text:
+        return True
+    return " std" in text and (" stderr " in text or " stdout " in text)
 
 
 def _unwrapped(line: str, depth: int) -> str:

@@ -15,6 +15,7 @@ from functools import lru_cache
 from agentic.words import words
 
 _LONGEST = 600
+_LONGEST_REMEMBERED = 40
 
 # Named one by one: three or four capitals behind a time can as well be the level, or the first word of the message.
 _ZONES = (
@@ -121,17 +122,21 @@ _HEX = re.compile("[a-f]{8,}")
 _SPACES = re.compile(r"\s+")
 # The zero comes first in the pattern, so that it is searched for as fast as a plain text.
 _LONE_ZERO = re.compile(r"0(?<![\d.,:/-]0)(?![\d.:/-])")
-_ONES = {ord(digit): "1" for digit in "023456789"}
-_DIGITS = {ord(digit): "0" for digit in "123456789"}
+_ONES = bytes.maketrans(b"023456789\0", b"1111111110")
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_ID = re.compile(
+    r"(?<![^\s\"'`()\[\]{}<>,;=|])(?:[0a-f]{8}(?:-[0a-f]{4}){3}-[0a-f]{12}|[0a-f]{8,64})(?![^\s\"'`()\[\]{}<>,;=|])"
+)
+_HEX_GROUP = re.compile("[0a-f]+")
 
 
 def strip_prefixes(line: str) -> str:
     """Return the line without the timestamps and container names that stand before the message."""
     for _ in range(4):
-        shorter = _PREFIXES.sub("", line, count=1)
-        if shorter == line or not shorter:
+        prefix = _PREFIXES.match(line)
+        if prefix is None or prefix.end() in (0, len(line)):
             break
-        line = shorter
+        line = line[prefix.end() :]
     return _logfmt_message(line) if "msg=" in line or "message=" in line else line
 
 
@@ -147,7 +152,8 @@ def _logfmt_message(line: str) -> str:
 
 def shape(line: str) -> str:
     """Return a cheap likeness of a line: the same text with every digit made a zero."""
-    return line.translate(_DIGITS)
+    # Bytes are translated many times faster than text, and digits stay digits in UTF-8.
+    return line.encode("utf-8", "surrogatepass").translate(_DIGITS).decode("utf-8", "surrogatepass")
 
 
 def shapes(lines: Sequence[str]) -> list[str]:
@@ -156,7 +162,7 @@ def shapes(lines: Sequence[str]) -> list[str]:
         return []
     text = "\n".join(lines)
     marked = _LONE_ZERO.sub("\0", text) if "0" in text else text
-    return marked.translate(_ONES).replace("\0", "0").split("\n")
+    return marked.encode("utf-8", "surrogatepass").translate(_ONES).decode("utf-8", "surrogatepass").split("\n")
 
 
 def mask(line: str) -> str:
@@ -166,6 +172,15 @@ def mask(line: str) -> str:
     return _mask(line) if known is None else known
 
 
+def _same_id(match: re.Match[str]) -> str:
+    """Return one hexadecimal id for all of the same form: each is masked as a whole, whatever its letters are."""
+    return _HEX_GROUP.sub(lambda part: part[0] if part[0].isdigit() else _like(part[0]), match[0])
+
+
+def _like(part: str) -> str:
+    return "0a" + "0" * (len(part) - 2) if "0" in part else part
+
+
 @lru_cache(maxsize=4096)
 def _template_of_shape(form: str) -> str | None:
     """Return the template that all lines of one shape share, or None where digits tell their templates apart.
@@ -173,8 +188,9 @@ def _template_of_shape(form: str) -> str | None:
     Jobs write the same lines night after night. No pattern here looks at what digit it meets, so once every digit of
     the likeness is masked, its template is that of each such line; a digit that was kept is part of a code.
     """
-    template = _mask(form)
-    return None if _DIGIT.search(template) else template
+    alike = _ID.sub(_same_id, form)
+    template = _mask(form) if alike == form else _template_of_shape(alike)
+    return None if template is None or _DIGIT.search(template) else template
 
 
 def _mask(line: str) -> str:
@@ -200,11 +216,21 @@ def _mask(line: str) -> str:
         line = _PLURAL.sub(r"\1", _QUANTITY.sub("<n>", line))
     if "> " in line:
         line = _LIST.sub(r"\1", line)
-    return _SPACES.sub(" ", line)
+    # A blank is the only white space that can be printed.
+    return line if line.isprintable() and "  " not in line else _SPACES.sub(" ", line)
 
 
 def _mask_token(match: re.Match[str]) -> str:
     token = match[0]
+    masked = _mask_alone(token) if len(token) <= _LONGEST_REMEMBERED else _mask_alone.__wrapped__(token)
+    if masked is None:
+        return token if _follows_code_word(match) else _WORD.sub(_mask_word, token)
+    return masked
+
+
+@lru_cache(maxsize=8192)
+def _mask_alone(token: str) -> str | None:
+    """Return what stands for a token, or None where that depends on what stands before it."""
     if token.isalpha():
         return "<n>" if len(token) >= 8 and _HEX.fullmatch(token) else token
     if "://" in token:
@@ -215,9 +241,9 @@ def _mask_token(match: re.Match[str]) -> str:
         return "<host>"
     if not _DIGIT.search(token):
         return token
-    if _VENDOR_CODE.fullmatch(token) or (_SHORT_NUMBER.fullmatch(token) and _follows_code_word(match)):
+    if _VENDOR_CODE.fullmatch(token):
         return token
-    return _WORD.sub(_mask_word, token)
+    return None if _SHORT_NUMBER.fullmatch(token) else _WORD.sub(_mask_word, token)
 
 
 def _is_host(bare: str, token: str) -> bool:

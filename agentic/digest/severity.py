@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import re2
@@ -87,6 +88,14 @@ def _telling() -> Any:
 
 TELLING = _telling()
 """Finds every run of lines with a sign of a failure in a whole text."""
+
+
+def telling_lines(lines: Iterable[str]) -> list[str]:
+    """Return the lines that can be of any severity, found in one search of all of them."""
+    text = "\n".join([*lines, ""]).encode()
+    return [line for match in TELLING.finditer(text) for line in match[0].decode().split("\n")]
+
+
 _WEIGHTS = tuple(weight for weight, _ in _SIGNS)
 _SIDE_SIGNS = frozenset(index for index, (weight, _) in enumerate(_SIGNS) if weight == _SIDE)
 
@@ -94,8 +103,12 @@ _SIDE_SIGNS = frozenset(index for index, (weight, _) in enumerate(_SIGNS) if wei
 def severity(line: str | bytes) -> int:
     """Return 0 for an ordinary line, more the more the line looks like the report of a failure."""
     found: Sequence[int] | None = _SET.Match(line[:_LONGEST])
-    if not found:
-        return 0
+    return _together(tuple(found)) if found else 0
+
+
+@lru_cache(maxsize=4096)
+def _together(found: tuple[int, ...]) -> int:
+    """Return what signs on one line say together."""
     strongest = 0
     rest = 0
     for index in found:

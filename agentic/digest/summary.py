@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 
 from pydantic import TypeAdapter
 
 from agentic.digest.cleaning import clean_lines
 from agentic.digest.envelopes import are_wrapped, unwrap_lines
 from agentic.digest.masking import mask, shapes, strip_prefixes
-from agentic.digest.severity import severity
+from agentic.digest.severity import severity, telling_lines
 from agentic.types import Line, LogDigest, Template
 
 _CHARACTERS_PER_TOKEN = 4
@@ -20,12 +19,19 @@ _LONGEST_IN_EXCERPT = 400
 _LONGEST_HEADLINE = 300
 _SIGNIFICANT = 20
 _ORDINARY = 300
+_FEW = 8
+_MOST_KNOWN = 8192
 _IN_SIGNATURE = 3
 _MOST_MASKED = 200
 _MOST_TEMPLATES = 20
 _HEAD, _TAIL = 4, 12
+_SHORT_LOG = 100
+"""Every line of a log of fewer is wanted."""
+_COST_OF_LINE = 8
+_LEAST_LEFT = 40
 _LINES = TypeAdapter(tuple[Line, ...])
-"""Makes all lines of an excerpt in one call: one by one they cost more than everything else here."""
+_TEMPLATES = TypeAdapter(tuple[Template, ...])
+"""Makes all of an excerpt in one call: one by one they cost more than everything else here."""
 
 
 def digest_log(
@@ -83,15 +89,29 @@ def _weigh(lines: Sequence[str]) -> _Weighed:
     weighed = _Weighed()
     weighed.shapes = shapes(lines)
     weighed.count.update(weighed.shapes)
-    for number, form in enumerate(weighed.shapes):
-        if form not in weighed.first:
-            weighed.first[form] = number
-            weighed.severity[form] = _severity_of_shape(form) if len(form) < _ORDINARY else severity(form)
+    # From the last to the first, so that the first of each stays.
+    weighed.first = dict(zip(reversed(weighed.shapes), range(len(lines) - 1, -1, -1), strict=True))
+    weighed.severity = _severities(weighed.first)
     return weighed
 
 
-# The same jobs write lines of the same shapes night after night.
-_severity_of_shape = lru_cache(maxsize=8192)(severity)
+_known: dict[str, int] = {}
+"""Severities by shape: the same jobs write lines of the same shapes night after night."""
+
+
+def _severities(forms: Iterable[str]) -> dict[str, int]:
+    """Return the severity of each shape, in their order."""
+    found = {form: _known.get(form, -1) for form in forms}
+    fresh = [form for form, weight in found.items() if weight < 0]
+    # Most lines have no sign of a failure at all; searching all new ones at once says so.
+    telling = frozenset(telling_lines(fresh)) if len(fresh) > _FEW else fresh
+    if len(_known) + len(fresh) > _MOST_KNOWN:
+        _known.clear()
+    for form in fresh:
+        weight = found[form] = severity(form) if form in telling else 0
+        if len(form) < _ORDINARY and len(_known) < _MOST_KNOWN:
+            _known[form] = weight
+    return found
 
 
 def _best_lines(weighed: _Weighed, lines: Sequence[str]) -> list[int]:
@@ -142,8 +162,8 @@ def _templates(lines: Sequence[str], weighed: _Weighed, named: Sequence[int]) ->
         counts[template] = counts.get(template, 0) + weighed.count[form]
         first[template] = min(first.get(template, number), number)
     shown = list(counts)[:_MOST_TEMPLATES]
-    return tuple(
-        Template(text=text[:_LONGEST_HEADLINE], count=counts[text], first_line=named[first[text]]) for text in shown
+    return _TEMPLATES.validate_python(
+        [{"text": text[:_LONGEST_HEADLINE], "count": counts[text], "first_line": named[first[text]]} for text in shown]
     )
 
 
@@ -151,21 +171,29 @@ def _excerpt(
     lines: Sequence[str], weighed: _Weighed, best: Sequence[int], budget: int, named: Sequence[int]
 ) -> tuple[Line, ...]:
     """Choose numbered lines within a budget of characters: the telling ones with their surroundings first."""
+    if len(lines) < _SHORT_LOG and sum(map(len, lines)) + _COST_OF_LINE * len(lines) + _LEAST_LEFT <= budget:
+        whole = [(named[number], _in_excerpt(line)) for number, line in enumerate(lines)]
+        return _LINES.validate_python([{"line": number, "text": text} for number, text in whole if text])
     chosen: dict[int, str] = {}
     for number in _wanted(lines, weighed, best):
-        if number in chosen or not 0 <= number < len(lines) or not lines[number].strip():
+        if number in chosen or not 0 <= number < len(lines):
             continue
-        text = lines[number].rstrip()
-        if len(text) > _LONGEST_IN_EXCERPT:
-            text = text[: _LONGEST_IN_EXCERPT - 60] + " … " + text[-50:]
-        cost = len(text) + 8
+        text = _in_excerpt(lines[number])
+        if not text:
+            continue
+        cost = len(text) + _COST_OF_LINE
         if cost > budget:
             continue
         budget -= cost
         chosen[number] = text
-        if budget < 40 or len(chosen) == len(lines):
+        if budget < _LEAST_LEFT or len(chosen) == len(lines):
             break
     return _LINES.validate_python([{"line": named[number], "text": chosen[number]} for number in sorted(chosen)])
+
+
+def _in_excerpt(line: str) -> str:
+    text = line.rstrip()
+    return text if len(text) <= _LONGEST_IN_EXCERPT else text[: _LONGEST_IN_EXCERPT - 60] + " … " + text[-50:]
 
 
 def _wanted(lines: Sequence[str], weighed: _Weighed, best: Sequence[int]) -> Iterable[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from agentic.reasoning.particulars import find_particular, is_particular
 from agentic.reasoning.signatures import OPTIONAL, PLACEHOLDER
@@ -31,10 +32,16 @@ def render(template: str, particulars: Mapping[str, str]) -> str:
     return _NO_BLANK_BEFORE.sub(r"\1", " ".join(sentence.split()))
 
 
+@cache
+def names_in(template: str) -> frozenset[str]:
+    """Return the names of the particulars that a cause has room for."""
+    return frozenset(match[1] for match in PLACEHOLDER.finditer(template))
+
+
 def particulars_for(template: str, matched: Mapping[str, str], lines: Sequence[str]) -> dict[str, str]:
     """Return what a cause needs: what its patterns captured, else what the line names of that kind."""
     needed: dict[str, str] = {}
-    for name in {match[1] for match in PLACEHOLDER.finditer(template)}:
+    for name in names_in(template):
         text = matched.get(name, "")
         if not is_particular(text):
             # Compilers and databases tell the place on a line of its own below the message.

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import re2
 
@@ -16,6 +16,7 @@ from agentic.reasoning.signatures import Role, Signature, options
 _LOOKED_AT = 400
 _LONGEST_HEADING = 100
 _SHORTLY = 30
+_AT_ONCE = 64
 
 _INFO, _WARN, _RETRY, _GAVE_UP, _CARRIED = range(5)
 _SIGNS = (
@@ -74,6 +75,7 @@ class LineContext:
         self._lines = lines
         self.total = len(lines)
         self._signs: dict[int, frozenset[int]] = {}
+        self._idle: list[tuple[int, int]] = []
         self._hearsay = Hearsay(lines)
         self._benign = {h.line for e in found if e.signature.role is Role.BENIGN for h in e.hits}
         self._known = {h.line for e in found for h in e.hits}
@@ -117,11 +119,32 @@ class LineContext:
 
     def went_on(self, line: int, end: int) -> bool:
         """Say whether the run got work done after a line and before another, at which it ended."""
-        return any(self._is_work(number) for number in range(line + 1, min(end, self.total)))
+        return self._next_work(line + 1) < min(end, self.total)
+
+    def _next_work(self, start: int) -> int:
+        """Return the first line from one on that reports work, or how many lines there are; none is read twice."""
+        stop, found = self.total, self.total
+        for first, next_work in self._idle:
+            if first <= start <= next_work:
+                return next_work
+            if start < first < stop:
+                stop, found = first, next_work
+        found = next((line for line in self._done(start, stop) if self._is_work(line)), found)
+        self._idle.append((start, found))
+        return found
+
+    def _done(self, start: int, stop: int) -> Iterator[int]:
+        """Yield the lines of a part of the log that hold a word of work that was done."""
+        while start < stop:
+            # Searching many lines at once costs far less than one by one; the first ones are often enough.
+            part = [line[:_LOOKED_AT] for line in self._lines[start : min(stop, start + _AT_ONCE)]]
+            if _DONE.search("\n".join(part).encode()):
+                yield from (start + number for number, text in enumerate(part) if _DONE.search(text.encode()))
+            start += _AT_ONCE
 
     def _is_work(self, line: int) -> bool:
         text = self._lines[line][:_LOOKED_AT]
-        return bool(_DONE.search(text)) and severity(text) == 0 and not _TIDYING.search(text) and self.credible(line)
+        return severity(text) == 0 and not _TIDYING.search(text.encode()) and self.credible(line)
 
     def retried_near(self, line: int) -> bool:
         """Say whether the run tried again right after a line."""
@@ -133,7 +156,7 @@ class LineContext:
     def quiet_end(self) -> list[int]:
         """Return the last line when it reports work that was done, in whichever words, and no line a lasting fault."""
         last = self.last_lines(1)
-        if not last or not _DONE.search(self._lines[last[0]][:_LOOKED_AT]):
+        if not last or not _DONE.search(self._lines[last[0]][:_LOOKED_AT].encode()):
             return []
         start = max(0, self.total - 400)
         severe = [n for n in range(start, self.total) if severity(self._lines[n]) >= SEVERE]
@@ -160,7 +183,7 @@ class LineContext:
         if _INFO in signs or _WARN in signs:
             return False
         around = self._lines[max(0, line - 1) : line + 4]
-        return any(_STOPPED.search(text[:_LOOKED_AT]) is not None for text in around)
+        return any(_STOPPED.search(text[:_LOOKED_AT].encode()) is not None for text in around)
 
     def most_severe(self, count: int) -> tuple[int, ...]:
         """Return the lines that look most like a failure, best first; of a long log the last part."""
@@ -192,9 +215,9 @@ class LineContext:
 
     def loudest(self) -> int:
         """Return how much the line of the last part that looks most like a failure does so."""
-        text = "\n".join(self._lines[max(0, self.total - 400) :])
+        text = "\n".join(self._lines[max(0, self.total - 400) :]).encode()
         # Only a line with one of these words can be loud; most lines have none.
-        return max((severity(match[0]) for match in _LOUD.finditer(text)), default=0)
+        return max((severity(match[0].decode()) for match in _LOUD.finditer(text)), default=0)
 
     def has_severe(self) -> bool:
         """Say whether any line of the last part reports a failure outright."""

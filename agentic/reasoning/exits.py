@@ -16,6 +16,7 @@ from agentic.types import Category
 from agentic.words import words
 
 _TABLE = BUILT_IN / "exit_codes.yaml"
+_LONGEST_COMMAND = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def meaning(exit_code: int | None, command: str | None) -> ExitMeaning | None:
     # Shells report 128+n, Python and systemd -n, Windows its 32 bits with or without a sign.
     code = exit_code - (1 << 32) if (1 << 31) <= exit_code < (1 << 32) else exit_code
     code = 128 - code if -64 <= code < 0 else code
-    for program in _programs_called(_program(command)):
+    for program in _programs_called(_program((command or "")[:_LONGEST_COMMAND])):
         found = program.codes.get(code)
         if found is not None:
             return found
@@ -54,10 +55,11 @@ def _programs_called(name: str) -> tuple[_Program, ...]:
     return tuple(p for p in _programs() if p.command is None or (name and p.command.fullmatch(name)))
 
 
-def _program(command: str | None) -> str:
+@lru_cache(maxsize=1024)
+def _program(command: str) -> str:
     """Return the program that a command line starts, past assignments, wrappers and folders."""
     wrapped = skip = False
-    for word in (command or "")[:400].split():
+    for word in command.split():
         bare = word.strip("\"'")
         if skip or _NO_PROGRAM.match(bare):
             # `sudo -u backup rsync`: the option of a wrapper takes the next word with it.

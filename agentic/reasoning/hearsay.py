@@ -110,15 +110,12 @@ _STEERS = re2.compile(_STEERING, options())
 _SOURCE_ABOVE = re.compile(r'\s*File "[^"]+", line \d+')
 
 
-def _steers(text: str) -> bool:
-    return _STEERS.search(text) is not None and _JAVA_ROOT.search(text) is None
-
-
 class Hearsay:
     """Tells which lines of one log report nothing, on demand."""
 
     def __init__(self, lines: Sequence[str]) -> None:
         self._lines = lines
+        self._steering: dict[int, bool] = {}
 
     def taken_off(self, line: int) -> int:
         """Return how much less a finding on this line says because of what kind of line it is."""
@@ -141,10 +138,10 @@ class Hearsay:
 
     def speaks_to_the_reader(self, line: int) -> bool:
         """Say whether a line tells its reader what to think, or goes on with what such a line began."""
-        if _steers(self._text(line)):
+        if self._steers(line):
             return True
         above = self._text(line - 1) if line else ""
-        if above.rstrip().endswith(_GOES_ON) and _steers(above):
+        if above.rstrip().endswith(_GOES_ON) and self._steers(line - 1):
             return True
         fence = _FENCE.match(self._text(line))
         if fence is None:
@@ -154,9 +151,17 @@ class Hearsay:
             other = _FENCE.match(text)
             if other is None or other[1] != fence[1]:
                 return False
-            if _steers(text):
+            if self._steers(number):
                 return True
         return False
+
+    def _steers(self, line: int) -> bool:
+        known = self._steering.get(line)
+        if known is None:
+            text = self._text(line)
+            known = _STEERS.search(text.encode()) is not None and _JAVA_ROOT.search(text) is None
+            self._steering[line] = known
+        return known
 
     def _text(self, line: int) -> str:
         return self._lines[line][:_LOOKED_AT] if 0 <= line < len(self._lines) else ""

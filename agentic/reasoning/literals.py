@@ -24,6 +24,7 @@ _PIECE = 10
 
 # The parser of `re` reads all of RE2's syntax that patterns here use; what it cannot read is simply not sped up.
 _parser: Any = importlib.import_module("re._parser")
+_LITERAL: Any = _parser.LITERAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,13 @@ def _sequence(items: Iterable[Any]) -> _Needed:
     whole = True
     some: frozenset[str] | None = None
     for operation, argument in items:
+        if operation is _LITERAL and exact and len(exact) <= _MOST_COMBINED:
+            # The short way for most of a pattern.
+            letter = chr(argument).lower()
+            longer = frozenset([text + letter for text in exact])
+            if max(map(len, longer)) <= _LONGEST:
+                exact = longer
+                continue
         part = _part(str(operation), argument)
         joined = _joined(exact, part.exact)
         if joined is None:

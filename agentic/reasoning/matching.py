@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain, islice
 from typing import Any
@@ -18,9 +18,7 @@ import re2
 from agentic.reasoning.hearsay import only_a_number, without_hints
 from agentic.reasoning.signatures import Signature, options, particular
 
-_MOST_HITS = 500
-"""Of one pattern in one block."""
-_BLOCK = 4 << 10
+_MOST_HITS = 2_000
 _KEPT_FIRST, _KEPT_LAST = 24, 8
 _MOST_PATTERN_BYTES = 100_000
 """In one filter: RE2 refuses to make one that is much larger."""
@@ -77,8 +75,7 @@ class Haystack:
     def line_of(self, position: int) -> int:
         """Return the number of the line in which a byte lies."""
         if self._starts is None:
-            lengths = (len(line) + 1 for line in self.raw.split(b"\n"))
-            self._starts = [0, *accumulate(lengths)]
+            self._starts = list(accumulate([len(line) + 1 for line in self.raw.split(b"\n")], initial=0))
         return bisect.bisect_right(self._starts, position) - 1
 
     def lines(self, first: int, count: int) -> list[str]:
@@ -87,14 +84,6 @@ class Haystack:
         starts = self._starts or [0, 0]
         raw = self.raw[starts[first] : starts[min(len(starts) - 1, first + count)]]
         return raw.decode("utf-8", "replace").split("\n")[:count]
-
-    def blocks(self) -> Iterator[tuple[int, bytes]]:
-        """Yield pieces of some whole lines with where they begin: what one of them holds costs the others nothing."""
-        begin = 0
-        while begin < len(self.raw):
-            end = self.raw.find(b"\n", begin + _BLOCK) + 1 or len(self.raw)
-            yield begin, self.raw[begin:end]
-            begin = end
 
     def around(self, line: int) -> bytes:
         """Return a line with the two before and after it."""
@@ -115,66 +104,139 @@ class Matcher:
 
     def __init__(self, signatures: Sequence[Signature]) -> None:
         self.signatures = tuple(signatures)
-        self._filters: list[tuple[Any, list[_Owner]]] = []
+        self._sieves: list[_Sieve] = []
         room = 0
         for owner, patterns in _owners(self.signatures):
             for pattern in chain.from_iterable(map(portions, patterns)):
                 if room < len(pattern):
-                    self._filters.append((re2.Filter(), []))
+                    self._sieves.append(_Sieve())
                     room = _MOST_PATTERN_BYTES
                 room -= len(pattern)
-                words, owners = self._filters[-1]
-                words.Add(b"(?im)" + pattern.encode(), options())
-                owners.append(owner)
-        for words, _ in self._filters:
-            words.Compile()
-        self._used: dict[tuple[int, int], _Compiled] = {}
+                self._sieves[-1].add(pattern, owner)
+        for sieve in self._sieves:
+            sieve.compile()
 
     def find(self, haystack: Haystack, skip: Container[str] = ()) -> list[Found]:
         """Return the signatures that occur, each with its places; those named in `skip` need not be looked for."""
         found: dict[str, Found] = {}
-        for begin, block in haystack.blocks():
-            for words, owners in self._filters:
-                for number in words.Match(block, potential=True) or ():
-                    owner = owners[number]
-                    if isinstance(owner, dict) or owner.name not in skip:
-                        for start, signature, values in _matches(self._pattern(words, number), owner, block):
-                            hit = Hit(haystack.line_of(begin + start), values)
-                            found.setdefault(signature.name, Found(signature)).add(hit)
+        for sieve in self._sieves:
+            for number in sieve.candidates(haystack.raw):
+                owner = sieve.owners[number]
+                if isinstance(owner, dict):
+                    _locate_rows(sieve.compiled(number), owner, haystack, found)
+                elif owner.name not in skip:
+                    _locate(sieve.compiled(number), owner, haystack, found)
         for entry in found.values():
             entry.settle()
         return list(found.values())
 
-    def _pattern(self, words: Any, number: int) -> _Compiled:
-        """Return the search for a pattern of a filter, and whether it has groups."""
-        key = (id(words), number)
-        used = self._used.get(key)
-        if used is None:
-            compiled = words.re(number)
-            used = self._used[key] = (compiled.finditer, bool(compiled.groupindex))
-        return used
+
+class _Sieve:
+    """Some patterns, and what says quickly which of them a log may match."""
+
+    def __init__(self) -> None:
+        self.owners: list[_Owner] = []
+        self._words = re2.Filter()
+        self._compiled: list[Any] = []
+        self._common: dict[int, int] = {}
+        self._common_set = re2.Set.SearchSet(options())
+
+    def add(self, pattern: str, owner: _Owner) -> None:
+        """Take one more pattern."""
+        self._words.Add(b"(?im)" + pattern.encode(), options())
+        self.owners.append(owner)
+
+    def compile(self) -> None:
+        """Make it ready once all patterns are there."""
+        self._words.Compile()
+        self._compiled = [None] * len(self.owners)
+        roomy = options()
+        roomy.max_mem = 8 << 20
+        self._common_set = re2.Set.SearchSet(roomy)
+        for number in self._words.Match(_COMMON_WORDS, potential=True) or ():
+            pattern = self.compiled(number).pattern
+            if not _REACHES_FAR.search(pattern):
+                self._common[number] = self._common_set.Add(pattern)
+        self._common_set.Compile()
+
+    def compiled(self, number: int) -> Any:
+        """Return a pattern, compiled."""
+        known = self._compiled[number]
+        if known is None:
+            known = self._compiled[number] = self._words.re(number)
+        return known
+
+    def candidates(self, raw: bytes) -> Sequence[int]:
+        """Return the numbers of the patterns that are worth trying, in their order."""
+        numbers: Sequence[int] = self._words.Match(raw, potential=True) or ()
+        common = self._common
+        if sum(number in common for number in numbers) < _WORTH_A_PASS:
+            return numbers
+        there = set(self._common_set.Match(raw) or ())
+        return [number for number in numbers if number not in common or common[number] in there]
 
 
-_Compiled = tuple[Callable[[bytes], Iterator[Any]], bool]
+_COMMON_WORDS = (
+    b"ERROR error: failed: FAIL exception fatal WARNING info timeout timed out status code http response returned exit "
+    b'exited [] () "" line file: not found job user log password terminated success'
+)
+"""Nearly every log of a failure has some of these, so they rule out nothing: patterns that need no other words are
+looked for together, in one pass."""
+_REACHES_FAR = re.compile(rb"(?<!\\)\.\{")
+"""An automaton that counts any characters has a state for each count, in each state of all other patterns."""
+_WORTH_A_PASS = 3
 
 
-def _matches(compiled: _Compiled, owner: _Owner, block: bytes) -> Iterator[tuple[int, Signature, dict[str, str]]]:
-    """Yield where a pattern matches, whose match that is, and what it names."""
-    find, names = compiled
-    for match in islice(find(block), _MOST_HITS):
-        values = _values(match) if names else {}
-        signature = owner.get(values.get("code", "").lower()) if isinstance(owner, dict) else owner
-        start, end = match.span()
-        if signature is None or only_a_number(block, start, end):
-            continue
-        # A pattern may begin with white space that reaches back over line ends.
-        while start < end - 1 and block[start] in b" \t\r\n":
-            start += 1
-        yield start, signature, values
+def _locate(compiled: Any, signature: Signature, haystack: Haystack, found: dict[str, Found]) -> None:
+    """Find the places where a pattern matches; of very many only those that are kept are looked at."""
+    matches = list(islice(compiled.finditer(haystack.raw), _MOST_HITS))
+    done = 0
+    entry = found.get(signature.name)
+    while done < len(matches) and (entry is None or len(entry.hits) < _KEPT_FIRST):
+        place = _place(matches[done], haystack)
+        done += 1
+        if place is not None:
+            entry = entry or found.setdefault(signature.name, Found(signature))
+            entry.add(Hit(place, _values(matches[done - 1])))
+    last: list[Hit] = []
+    for match in reversed(matches[done:]):
+        place = _place(match, haystack)
+        if place is not None:
+            last.append(Hit(place, _values(match)))
+            if len(last) == _KEPT_LAST:
+                break
+    for hit in reversed(last):
+        found[signature.name].add(hit)
+
+
+def _locate_rows(compiled: Any, rows: Mapping[str, Signature], haystack: Haystack, found: dict[str, Found]) -> None:
+    """Find the places where a pattern matches the code of a row of its table."""
+    codes = [group for name, group in compiled.groupindex.items() if particular(name) == "code"]
+    for match in islice(compiled.finditer(haystack.raw), _MOST_HITS):
+        # Most of what looks like a code is in no table.
+        named = [code for group in codes if (code := match[group])]
+        signature = rows.get(named[-1].decode("utf-8", "replace").lower() if named else "")
+        place = _place(match, haystack) if signature is not None else None
+        if signature is not None and place is not None:
+            found.setdefault(signature.name, Found(signature)).add(Hit(place, _values(match)))
+
+
+def _place(match: Any, haystack: Haystack) -> int | None:
+    """Return the line on which a match begins, or None when it is nothing but a number of something else."""
+    raw = haystack.raw
+    start, end = match.span()
+    if only_a_number(raw, start, end):
+        return None
+    # A pattern may begin with white space that reaches back over line ends.
+    while start < end - 1 and raw[start] in b" \t\r\n":
+        start += 1
+    return haystack.line_of(start)
 
 
 def _values(match: Any) -> dict[str, str]:
     """Return what the groups of a match took, by what they stand for."""
+    if b"(?P<" not in match.re.pattern:
+        return {}
     return {particular(k): v.decode("utf-8", "replace") for k, v in match.groupdict().items() if v}
 
 
@@ -190,7 +252,7 @@ def portions(pattern: str) -> Iterator[str]:
     yield portion
 
 
-_LONGEST_PORTION = 300
+_LONGEST_PORTION = 160
 
 
 def alternatives(pattern: str) -> list[str]:

@@ -208,10 +208,11 @@ def find_particular(kind: str, line: str) -> str:
     if known is None:
         return ""
     check, patterns = known
-    text = line[:_LONGEST_LINE]
+    # As bytes: given a text, each pattern would turn it into bytes anew.
+    raw = line[:_LONGEST_LINE].encode("utf-8", "replace")
     for pattern in patterns:
-        for match in pattern.finditer(text):
-            found = ":".join(group for group in match.groups() if group).rstrip(".,;:")
+        for match in pattern.finditer(raw):
+            found = b":".join(filter(None, match.groups())).decode().rstrip(".,;:")
             if is_particular(found) and check(found.partition(":")[0] if kind == "target" else found):
                 return found
     return ""

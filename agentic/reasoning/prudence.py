@@ -71,6 +71,7 @@ _NEEDED: dict[Category, tuple[int, frozenset[Category]]] = {
     Category.BAD_DATA_OR_SCHEMA: (55, _OF_DATA),
 }
 """How sure a cause has to be for its remedy, and for which other causes the same remedy does no harm."""
+_ALWAYS = (0, frozenset(Category))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Judged:
 def prudent(judged: Judged, job: Job) -> Decision:
     """Return the decision: the playbook's remedy, or a person where it could make another cause worse."""
     diagnosis = judged.diagnosis
-    needed, harmless = _NEEDED.get(diagnosis.category, (0, frozenset(Category)))
+    needed, harmless = _NEEDED.get(diagnosis.category, _ALWAYS)
     # The operator said of this job that running it once more does no harm.
     if job.safe_to_rerun and diagnosis.category in _TRIED_AGAIN:
         return Decision(diagnosis=diagnosis)

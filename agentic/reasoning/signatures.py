@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ def compile_pattern(pattern: str) -> Any:
     return re2.compile(b"(?im)" + pattern.encode(), options())
 
 
+@cache
 def particular(group: str | bytes) -> str:
     """Return what a group's name stands for: `host2` is a second place where the `host` can be found."""
     name = group.decode() if isinstance(group, bytes) else group

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentic.reasoning.causes import particulars_for, render
+from agentic.reasoning.causes import names_in, particulars_for, render
 from agentic.reasoning.certainty import certainty, comes_close, proof
 from agentic.reasoning.context import LineContext
 from agentic.reasoning.exits import ExitMeaning
@@ -80,8 +80,14 @@ def _evidence(best: Candidate, allies: Sequence[Candidate], context: LineContext
 
 def _said(signature: Signature, hits: Sequence[Hit], haystack: Haystack) -> str:
     """Return the cause in words, with the particulars of the first place that names the most of them."""
-    named = [particulars_for(signature.cause, hit.particulars, haystack.lines(hit.line, 3)) for hit in hits]
-    return render(signature.cause, max(named, key=len))
+    best: dict[str, str] | None = None
+    for hit in hits:
+        named = particulars_for(signature.cause, hit.particulars, haystack.lines(hit.line, 3))
+        if best is None or len(named) > len(best):
+            best = named
+        if len(best) == len(names_in(signature.cause)):
+            break
+    return render(signature.cause, best or {})
 
 
 def by_run(category: Category, cause: str, confidence: int, lines: Sequence[int], name: str) -> Diagnosis:

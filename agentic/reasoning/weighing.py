@@ -111,12 +111,17 @@ def _judge_survived(candidates: Sequence[Candidate], context: LineContext) -> No
 
 def _without_outranked(candidates: list[Candidate]) -> list[Candidate]:
     """Drop the candidates that another one explains; of two that explain each other the likelier stays."""
+    explaining: dict[str, list[tuple[int, Candidate]]] = {}
+    for place, candidate in enumerate(candidates):
+        for name in candidate.signature.outranks:
+            explaining.setdefault(name, []).append((place, candidate))
     kept = [
         candidate
         for place, candidate in enumerate(candidates)
         if not any(
             _explains(other, candidate) and (above < place or not _explains(candidate, other))
-            for above, other in enumerate(candidates)
+            for name in _names(candidate)
+            for above, other in explaining.get(name, ())
             if other is not candidate
         )
     ]
@@ -126,6 +131,10 @@ def _without_outranked(candidates: list[Candidate]) -> list[Candidate]:
 
 def _explains(cause: Candidate, other: Candidate) -> bool:
     """Say whether one finding explains another away; a doubtful one explains nothing."""
-    names = {other.signature.name, other.signature.table, other.signature.category.value}
     able = not cause.overcome and cause.confidence >= other.confidence - 15
-    return able and bool(names & cause.signature.outranks)
+    return able and not cause.signature.outranks.isdisjoint(_names(other))
+
+
+def _names(candidate: Candidate) -> tuple[str, str, str]:
+    """Return the names by which another signature may outrank this one."""
+    return candidate.signature.name, candidate.signature.table, candidate.signature.category
