@@ -141,8 +141,8 @@ class LineContext:
         signs = self._signs_of(line)
         if _INFO in signs or _WARN in signs:
             return False
-        around = self._lines[max(0, line - 1) : line + 4]
-        return any(_STOPPED.search(text[:_LOOKED_AT]) is not None for text in around)
+        around = range(max(0, line - 1), min(self.total, line + 4))
+        return any(_STOPPED.search(self._lines[n][:_LOOKED_AT]) and not self._hearsay.counts_nothing(n) for n in around)
 
     def most_severe(self, count: int) -> tuple[int, ...]:
         """Return the lines that look most like a failure, best first; of a long log the last part."""

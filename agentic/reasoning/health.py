@@ -15,6 +15,20 @@ from agentic.types import Category, Diagnosis, Event, EventStatus
 _WORD_ALONE = 58
 """How sure it is that a run went well which was reported as failed, without a code, and says that it went well."""
 
+_CLOSING = 5
+"""How many of the last lines close a log."""
+_SAYS_LITTLE = 62
+"""Confidence below which a fault does not stand against exit code 0 and a success at the end."""
+
+
+def told_success(found: Sequence[Found], context: LineContext, event: Event) -> bool:
+    """Say whether the run ended with code 0 and says near its end that it went well, whatever else it says."""
+    if event.exit_code != 0:
+        return False
+    lines = {hit.line for entry in found if entry.signature.role is Role.SUCCESS for hit in entry.hits}
+    closing = lines & set(context.last_lines(_CLOSING))
+    return any(context.credible(line) for line in closing)
+
 
 def healthy(
     found: Sequence[Found],
@@ -60,6 +74,8 @@ def _contradicted(candidates: Sequence[Candidate], context: LineContext, end: in
     """Say whether a fault stands against the success that the log ends with."""
     for candidate in candidates:
         if candidate.signature.role is not Role.CAUSE:
+            continue
+        if event.exit_code == 0 and candidate.confidence < _SAYS_LITTLE:
             continue
         last = candidate.hits[-1].line
         retried = candidate.signature.category in PASSING and context.retried_near(last)
