@@ -138,11 +138,15 @@ class LineContext:
 
     def stopped_near(self, line: int) -> bool:
         """Say whether a step of the run really stopped at a fault, rather than only mentioning it."""
-        signs = self._signs_of(line)
-        if _INFO in signs or _WARN in signs:
+        if self.mild(line):
             return False
         around = range(max(0, line - 1), min(self.total, line + 4))
         return any(_STOPPED.search(self._lines[n][:_LOOKED_AT]) and not self._hearsay.counts_nothing(n) for n in around)
+
+    def mild(self, line: int) -> bool:
+        """Say whether a line is no more than a note or a warning by its own level."""
+        signs = self._signs_of(line)
+        return _INFO in signs or _WARN in signs
 
     def most_severe(self, count: int) -> tuple[int, ...]:
         """Return the lines that look most like a failure, best first; of a long log the last part."""

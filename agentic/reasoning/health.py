@@ -67,7 +67,8 @@ def healthy(
 def _lasting(candidate: Candidate, context: LineContext) -> bool:
     """Say whether a fault is a serious one that nothing tried to overcome."""
     retried = candidate.signature.category in PASSING and context.retried_near(candidate.hits[-1].line)
-    return candidate.signature.role is Role.CAUSE and candidate.confidence >= 80 and not retried
+    mild = all(context.mild(hit.line) for hit in candidate.hits)
+    return candidate.signature.role is Role.CAUSE and candidate.confidence >= 80 and not retried and not mild
 
 
 def _contradicted(candidates: Sequence[Candidate], context: LineContext, end: int, event: Event) -> bool:

@@ -87,8 +87,8 @@ _KINDS: tuple[tuple[str, int, str], ...] = (
         "record",
         50,
         r"(?i:\b(?:title|subject|headline|commit_?(?:msg|message)|ticket|issue|caption|comment|note|question|post)[\"']?\s*[:=]\s*\\?[\"'])"
-        r"|^\s*(?i:insert into|replace into|update \S+ set|values)\b.*'|^\s*(?:\* )?[0-9a-f]{7,12} (?:\([^)]*\) )?(?i:fix|feat|chore|docs?|refactor|revert|merge|bump|add|update|remove|test|build|perf|style|handle|improve)(?:e[sd]|s|d)?\b"
-        r"|^\s*(?:[-*] )?(?i:issue|ticket|bug|pr|merge request) #\d+:? [A-Za-z\"']|^(?:HEAD is now at|Checking out Revision|Commit message:) ",
+        r"|^\s*(?i:insert into|replace into|update \S+ set|values|select|delete from)\b.*'|^\s*(?:\* )?[0-9a-f]{7,12} (?:\([^)]*\) )?(?i:fix|feat|chore|docs?|refactor|revert|merge|bump|add|update|remove|test|build|perf|style|handle|improve)(?:e[sd]|s|d)?\b"
+        r"|^\s*(?:[-*] )?(?i:issue|ticket|bug|pr|merge request) #\d+:? [A-Za-z\"']|^\W*(?i:alert\b.{1,120}\b(?:resolved|cleared|closed)\b|resolved\b)|^(?:HEAD is now at|Checking out Revision|Commit message:) ",
     ),
     (
         "some",
