@@ -78,6 +78,11 @@ _KINDS: tuple[tuple[str, int, str], ...] = (
         r"|_(?:total|count|errors?|failures?)(?:\{[^}]*\})? ?[:=]? ?0(?:\.0)?(?:$|[\s,;)]))",
     ),
     (
+        "expected",
+        50,
+        r"(?i:\((?:is )?expected (?:by|in|for) (?:this|the|a) test\)|\bexpected (?:failure|error) in test\b|\b(?:simulat|inject)(?:ed|ing) (?:a |an )?(?:\w+ )?(?:error|failure|fault|timeout))",
+    ),
+    (
         "threshold",
         40,
         r"(?i:\b(?:threshold|watermark|alarm|alert|warning|limit)s? (?:\w+ )?(?:is|at|of|set to|=) ?\d+ ?%|\d+ ?% (?:full|used)\b.{0,40}\bthreshold)",

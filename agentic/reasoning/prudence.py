@@ -72,7 +72,7 @@ _NEEDED: dict[Category, tuple[int, frozenset[Category]]] = {
 }
 """How sure a cause has to be for its remedy, and for which other causes the same remedy does no harm."""
 
-_BEYOND_DOUBT = 90
+_BEYOND_DOUBT = 88
 """How sure a fault has to be for a remedy in a run that says itself that it went well."""
 
 
