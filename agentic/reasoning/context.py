@@ -133,7 +133,7 @@ class LineContext:
         if not last or not _DONE.search(self._lines[last[0]][:_LOOKED_AT]):
             return []
         start = max(0, self.total - 400)
-        severe = [n for n in range(start, self.total) if severity(self._lines[n]) >= _SEVERE]
+        severe = [n for n in range(start, self.total) if n not in self._benign and severity(self._lines[n]) >= _SEVERE]
         return list(last) if all(self.retried_near(n) or self.recovered_after(n) for n in severe) else []
 
     def stopped_near(self, line: int) -> bool:

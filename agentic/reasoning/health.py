@@ -15,6 +15,8 @@ from agentic.types import Category, Diagnosis, Event, EventStatus
 _WORD_ALONE = 58
 """How sure it is that a run went well which was reported as failed, without a code, and says that it went well."""
 
+_CLEAR_CODE = 80
+"""How sure an exit code has to be no failure to outweigh what the log mentions."""
 _CLOSING = 5
 """How many of the last lines close a log."""
 _SAYS_LITTLE = 62
@@ -40,8 +42,11 @@ def healthy(
     """Return `not_a_failure` when the run says itself that it went well, or its code is none of a failure."""
     if event.status in (EventStatus.TIMEOUT, EventStatus.KILLED, EventStatus.STUCK):
         return None
-    strongest = max((c.confidence for c in candidates), default=0)
     conventional = exit_says is not None and exit_says.category is Category.NOT_A_FAILURE
+    # A code that is never a failure outweighs a fault that is only mentioned.
+    clear = exit_says is not None and exit_says.confidence >= _CLEAR_CODE
+    against = (c for c in candidates if not clear or _is_well(c) or context.stopped_near(c.first))
+    strongest = max((c.confidence for c in against), default=0)
     if conventional and exit_says is not None and strongest < 80:
         lines = (*context.last_lines(2), *context.most_severe(1))
         return by_run(exit_says.category, exit_says.cause, exit_says.confidence, lines, exit_says.name)
@@ -62,6 +67,10 @@ def healthy(
         cause = "The run ended with exit code 0 and its log shows no fault"
         return by_run(Category.NOT_A_FAILURE, cause, 72, context.last_lines(3), "run.healthy_log")
     return None
+
+
+def _is_well(candidate: Candidate) -> bool:
+    return candidate.signature.category is Category.NOT_A_FAILURE
 
 
 def _lasting(candidate: Candidate, context: LineContext) -> bool:

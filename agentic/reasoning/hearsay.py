@@ -74,7 +74,7 @@ _KINDS: tuple[tuple[str, int, str], ...] = (
         45,
         r"(?i:\b(?:0|no|zero|without(?: any)?) (?:\w+ )?(?:errors?|failures?|failed|failing|warnings?|invalid|missing|bad|rejected"
         r"|duplicates?|problems?|issues?|conflicts?|corrupt\w*)\b"
-        r"|\b(?:errors?|failures?|failed|faults?|events?|total|count|reached|exceeded|full|lost|missing|rejected|denied|killed|kills)\b ?[:=] ?(?:0(?:$|[\s,;)])|(?:never|none|no|false)(?:$|[,;)]))"
+        r"|\b(?:errors?|failures?|failed|faults?|events?|total|count|reached|exceeded|full|lost|missing|rejected|denied|refused|killed|kills|counter|timeouts?|retries)\b ?[:=] ?(?:0(?:$|[\s,;)])|(?:never|none|no|false)(?:$|[,;)]))"
         r"|_(?:total|count|errors?|failures?)(?:\{[^}]*\})? ?[:=]? ?0(?:\.0)?(?:$|[\s,;)]))",
     ),
     (
