@@ -116,6 +116,9 @@ def _table(scored: dict[str, Any], cases: list[dict[str, Any]], predictions: lis
         ("unsafe_action_any", whole["unsafe_action_any"]),
         ("secret recall", scored["redaction"]["secret_recall"]),
     ):
+        if not figure["n"]:
+            print(f"{name:24}     -    nothing of it in this folder")
+            continue
         low, high = figure["ci95"]
         interval = f"95 % interval {100 * low:.0f}-{100 * high:.0f} %"
         print(f"{name:24} {100 * figure['value']:5.1f} %  {figure['k']} of {figure['n']}, {interval}")

@@ -17,6 +17,7 @@ from agentic.digest.secret_names import (
     TOKEN,
     TOKEN_HINT,
 )
+from agentic.digest.secret_positions import POSITIONS
 from agentic.digest.secret_tokens import Check, SecretForm, form
 from agentic.digest.secret_values import (
     is_bare_password,
@@ -252,4 +253,4 @@ _FLAGS = _under(
     _rows("flag", is_password, rf"{_OPTION}¦¦" r"(?i)(?:^|[\s\"'])-(?:storepass|keypass|deststorepass|srcstorepass|destkeypass|srckeypass)[ \t]+(?:pass:)?[\"']?(?P<s>[^\s\"'\-][^\s\"']{3,})", r"(?i)-pass(?:in|out)?[ \t]+pass:¦(?P<s>[^\s\"']+)"),
 )  # fmt: skip
 
-PLACES: tuple[SecretForm, ...] = (*_URLS, *_HEADERS, *_NAMED, *_SENTENCES, *_FLAGS)
+PLACES: tuple[SecretForm, ...] = (*POSITIONS, *_URLS, *_HEADERS, *_NAMED, *_SENTENCES, *_FLAGS)

@@ -97,7 +97,7 @@ _CODE = re.compile(
     r"[A-Za-z_]+(?:\.[A-Za-z_]+)*\(.*|"
     r"(?:self|this|os|sys|env|environ|config|conf|cfg|settings|args|opts|options|params?|props|process|request|req|ctx|"
     r"context|System|data|var|local|module|secrets|credentials?|each|each\.value|inputs|github|vars)\.[\w.\[\]\"']+|"
-    r"(?i:[a-z_.]*[_.](?:password|passwd|pass|pwd|token|secret|key|passphrase))"
+    r"pw|pwd|(?i:[a-z_.]*[_.](?:password|passwd|pass|pwd|token|secret|key|passphrase))"
 )
 """How a program names its password instead of saying it."""
 
@@ -128,9 +128,14 @@ def _is_mixed(value: str) -> bool:
     return any(map(str.isdigit, value)) and any(map(str.isalpha, value))
 
 
+_CLASS = re.compile(r"\(?[a-z][a-z0-9]*(?:\.[a-z][a-z0-9_]*)+\.[A-Z][A-Za-z]+\)?")
+"""The full name of a class, as Java's loggers print it."""
+
+
 def looks_secret(value: str, before: str = "", after: str = "") -> bool:
     """Say whether a value has the irregular look of a key: long enough, letters mixed with digits."""
-    if len(value) < 8 or is_placeholder(value) or _is_address_or_path(value):
+    value = value.rstrip(":,;")
+    if len(value) < 8 or is_placeholder(value) or _is_address_or_path(value) or _CLASS.fullmatch(value):
         return False
     if value.startswith(_FINGERPRINT) or _of_a_page(before):
         return False
@@ -146,7 +151,7 @@ def looks_secret(value: str, before: str = "", after: str = "") -> bool:
 
 
 _PAGE = re.compile(
-    r"(?i)(?:page|next|continuation|sync|cursor|resume|pagination|idempotency|unexpected|dedup\w*|cancellation|invalidation)[\s_\-]?(?:token|key)[\"']?[\s:=\"']*$"
+    r"(?i):[0-9]{12}:secret:$|(?:page|next|continuation|sync|cursor|resume|pagination|idempotency|unexpected|dedup\w*|cancellation|invalidation)[\s_\-]?(?:token|key)[\"']?[\s:=\"']*$"
 )
 
 

@@ -159,7 +159,7 @@ class LineContext:
         if not last or not _DONE.search(self._lines[last[0]][:_LOOKED_AT].encode()):
             return []
         start = max(0, self.total - 400)
-        severe = [n for n in range(start, self.total) if severity(self._lines[n]) >= SEVERE]
+        severe = [n for n in range(start, self.total) if n not in self._benign and severity(self._lines[n]) >= SEVERE]
         return list(last) if all(self.retried_near(n) or self.recovered_after(n) for n in severe) else []
 
     def unexplained(self, least: int) -> bool:
@@ -179,11 +179,18 @@ class LineContext:
 
     def stopped_near(self, line: int) -> bool:
         """Say whether a step of the run really stopped at a fault, rather than only mentioning it."""
-        signs = self._signs_of(line)
-        if _INFO in signs or _WARN in signs:
+        if self.mild(line):
             return False
-        around = self._lines[max(0, line - 1) : line + 4]
-        return any(_STOPPED.search(text[:_LOOKED_AT].encode()) is not None for text in around)
+        around = range(max(0, line - 1), min(self.total, line + 4))
+        return any(
+            _STOPPED.search(self._lines[n][:_LOOKED_AT].encode()) and not self._hearsay.counts_nothing(n)
+            for n in around
+        )
+
+    def mild(self, line: int) -> bool:
+        """Say whether a line is no more than a note or a warning by its own level."""
+        signs = self._signs_of(line)
+        return _INFO in signs or _WARN in signs
 
     def most_severe(self, count: int) -> tuple[int, ...]:
         """Return the lines that look most like a failure, best first; of a long log the last part."""

@@ -17,6 +17,22 @@ _WORD_ALONE = 58
 _DOUBTED = 74
 """How sure it is that a run with exit code 0 went well whose log also has a failure that no signature knows."""
 
+_CLEAR_CODE = 80
+"""How sure an exit code has to be no failure to outweigh what the log mentions."""
+_CLOSING = 5
+"""How many of the last lines close a log."""
+_SAYS_LITTLE = 62
+"""Confidence below which a fault does not stand against exit code 0 and a success at the end."""
+
+
+def told_success(found: Sequence[Found], context: LineContext, event: Event) -> bool:
+    """Say whether the run ended with code 0 and says near its end that it went well, whatever else it says."""
+    if event.exit_code != 0:
+        return False
+    lines = {hit.line for entry in found if entry.signature.role is Role.SUCCESS for hit in entry.hits}
+    closing = lines & set(context.last_lines(_CLOSING))
+    return any(context.credible(line) for line in closing)
+
 
 def healthy(
     found: Sequence[Found],
@@ -28,8 +44,11 @@ def healthy(
     """Return `not_a_failure` when the run says itself that it went well, or its code is none of a failure."""
     if event.status in (EventStatus.TIMEOUT, EventStatus.KILLED, EventStatus.STUCK):
         return None
-    strongest = max((c.confidence for c in candidates), default=0)
     conventional = exit_says is not None and exit_says.category is Category.NOT_A_FAILURE
+    # A code that is never a failure outweighs a fault that is only mentioned.
+    clear = exit_says is not None and exit_says.confidence >= _CLEAR_CODE
+    against = (c for c in candidates if not clear or _is_well(c) or context.stopped_near(c.first))
+    strongest = max((c.confidence for c in against), default=0)
     if conventional and exit_says is not None and strongest < 80:
         lines = (*context.last_lines(2), *context.most_severe(1))
         return by_run(exit_says.category, exit_says.cause, exit_says.confidence, lines, exit_says.name)
@@ -54,16 +73,23 @@ def healthy(
     return None
 
 
+def _is_well(candidate: Candidate) -> bool:
+    return candidate.signature.category is Category.NOT_A_FAILURE
+
+
 def _lasting(candidate: Candidate, context: LineContext) -> bool:
     """Say whether a fault is a serious one that nothing tried to overcome."""
     retried = candidate.signature.category in PASSING and context.retried_near(candidate.hits[-1].line)
-    return candidate.signature.role is Role.CAUSE and candidate.confidence >= 80 and not retried
+    mild = all(context.mild(hit.line) for hit in candidate.hits)
+    return candidate.signature.role is Role.CAUSE and candidate.confidence >= 80 and not retried and not mild
 
 
 def _contradicted(candidates: Sequence[Candidate], context: LineContext, end: int, event: Event) -> bool:
     """Say whether a fault stands against the success that the log ends with."""
     for candidate in candidates:
         if candidate.signature.role is not Role.CAUSE:
+            continue
+        if event.exit_code == 0 and candidate.confidence < _SAYS_LITTLE:
             continue
         last = candidate.hits[-1].line
         retried = candidate.signature.category in PASSING and context.retried_near(last)

@@ -73,7 +73,27 @@ _KINDS: tuple[tuple[str, int, str], ...] = (
         "none",
         45,
         r"(?i:\b(?:0|no|zero|without(?: any)?) (?:\w+ )?(?:errors?|failures?|failed|failing|warnings?|invalid|missing|bad|rejected"
-        r"|duplicates?|problems?|issues?|conflicts?|corrupt\w*)\b)",
+        r"|duplicates?|problems?|issues?|conflicts?|corrupt\w*)\b"
+        r"|\b(?:errors?|failures?|failed|faults?|events?|total|count|reached|exceeded|full|lost|missing|rejected|denied|refused|killed|kills|counter|timeouts?|retries)\b ?[:=] ?(?:0(?:$|[\s,;)])|(?:never|none|no|false)(?:$|[,;)]))"
+        r"|_(?:total|count|errors?|failures?)(?:\{[^}]*\})? ?[:=]? ?0(?:\.0)?(?:$|[\s,;)]))",
+    ),
+    (
+        "expected",
+        50,
+        r"(?i:\((?:is )?expected (?:by|in|for) (?:this|the|a) test\)|\bexpected (?:failure|error) in test\b|\b(?:simulat|inject)(?:ed|ing) (?:a |an )?(?:\w+ )?(?:error|failure|fault|timeout))",
+    ),
+    (
+        "threshold",
+        40,
+        r"(?i:\b(?:threshold|watermark|alarm|alert|warning|limit)s? (?:\w+ )?(?:is|at|of|set to|=) ?\d+ ?%|\d+ ?% (?:full|used)\b.{0,40}\bthreshold)",
+    ),
+    (
+        # What a run works on is no report of the run: titles, tickets, the log of a repository, values of a statement.
+        "record",
+        50,
+        r"(?i:\b(?:title|subject|headline|commit_?(?:msg|message)|ticket|issue|caption|comment|note|question|post)[\"']?\s*[:=]\s*\\?[\"'])"
+        r"|^\s*(?i:insert into|replace into|update \S+ set|values|select|delete from)\b.*'|^\s*(?:\* )?[0-9a-f]{7,12} (?:\([^)]*\) )?(?i:fix|feat|chore|docs?|refactor|revert|merge|bump|add|update|remove|test|build|perf|style|handle|improve)(?:e[sd]|s|d)?\b"
+        r"|^\s*(?:[-*] )?(?i:issue|ticket|bug|pr|merge request) #\d+:? [A-Za-z\"']|^\W*(?i:alert\b.{1,120}\b(?:resolved|cleared|closed)\b|resolved\b)|^(?:HEAD is now at|Checking out Revision|Commit message:) ",
     ),
     (
         "some",
@@ -94,7 +114,7 @@ _KINDS: tuple[tuple[str, int, str], ...] = (
     ),
 )
 """Kinds of lines, what each takes off a finding, and how they look."""
-_TALK = frozenset({"command", "comment", "help", "quoted"})
+_TALK = frozenset({"command", "comment", "help", "quoted", "record"})
 
 
 def _compile() -> re2.Set:
@@ -130,6 +150,11 @@ class Hearsay:
         if line and _SOURCE_ABOVE.match(self._text(line - 1)) and text[:1].isspace():
             off += 60
         return off
+
+    def counts_nothing(self, line: int) -> bool:
+        """Say whether a line only says that there was none of something, as in `failed: 0`."""
+        kinds = {_KINDS[kind][0] for kind in _SET.Match(self._text(line)) or ()}
+        return "none" in kinds and "some" not in kinds
 
     def is_talk(self, line: int) -> bool:
         """Say whether a line only talks: to its reader, of what could be, or of what is about to be run."""

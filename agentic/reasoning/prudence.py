@@ -73,6 +73,9 @@ _NEEDED: dict[Category, tuple[int, frozenset[Category]]] = {
 """How sure a cause has to be for its remedy, and for which other causes the same remedy does no harm."""
 _ALWAYS = (0, frozenset(Category))
 
+_BEYOND_DOUBT = 88
+"""How sure a fault has to be for a remedy in a run that says itself that it went well."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -83,6 +86,8 @@ class Judged:
     """How sure the cause would be if nothing else came close."""
     close: tuple[Category, ...] = ()
     """Other causes that could as well be the one."""
+    perhaps_well: bool = False
+    """Whether the run itself says that it went well."""
 
 
 def prudent(judged: Judged, job: Job) -> Decision:
@@ -93,7 +98,9 @@ def prudent(judged: Judged, job: Job) -> Decision:
     if job.safe_to_rerun and diagnosis.category in _TRIED_AGAIN:
         return Decision(diagnosis=diagnosis)
     others = [category for category in judged.close if category not in harmless]
-    if others:
+    if judged.perhaps_well and judged.proof < _BEYOND_DOUBT and diagnosis.category not in _OF_NOTHING:
+        why = "the run ended with exit code 0 and says that it went well"
+    elif others:
         why = f"it could as well be {others[0]}, which the remedy for {diagnosis.category} would make worse"
     elif judged.proof < needed:
         why = f"the remedy for {diagnosis.category} needs {needed} % certainty"

@@ -16,7 +16,7 @@ from agentic.digest.severity import severity
 from agentic.reasoning.context import LineContext
 from agentic.reasoning.exits import ExitMeaning, meaning
 from agentic.reasoning.frames import unframed
-from agentic.reasoning.health import healthy
+from agentic.reasoning.health import healthy, told_success
 from agentic.reasoning.matching import Found, Haystack, Matcher
 from agentic.reasoning.prudence import Judged, prudent
 from agentic.reasoning.reading import check_examples, load
@@ -87,7 +87,9 @@ class Rules(ReasoningModule):
         standing = [candidate for candidate in candidates if not candidate.overcome]
         well = healthy(found, context, event, standing, exit_says)
         if well is None and standing:
-            return judged(candidates, exit_says, context, haystack, numbers)
+            answer = judged(candidates, exit_says, context, haystack, numbers)
+            # A run that says it went well may be right; nothing is done to it on the word of one line.
+            return replace(answer, perhaps_well=told_success(found, context, event))
         alone = well or _from_run(event, exit_says, context)
         return Judged(alone, alone.confidence) if alone else None
 

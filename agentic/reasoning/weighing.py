@@ -50,7 +50,11 @@ PASSING = frozenset(
         Category.LOCK_CONTENTION,
     }
 )
-_SURVIVED = PASSING | {Category.OUT_OF_MEMORY, Category.NODE_LOST_OR_PREEMPTED}
+_SURVIVED = PASSING | {
+    Category.OUT_OF_MEMORY,
+    Category.NODE_LOST_OR_PREEMPTED,
+    Category.IMAGE_OR_PACKAGE_UNAVAILABLE,
+}
 """What a run may survive without saying so: it waits, tries again, or goes on with another worker."""
 
 

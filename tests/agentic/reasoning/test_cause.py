@@ -21,7 +21,11 @@ from agentic.reasoning.weighing import Candidate
 from agentic.types import Action, Category, Decision, Diagnosis, Job, Situation
 
 Diagnose = Callable[..., Diagnosis | None]
-CASES = yaml.safe_load((Path(__file__).parent / "cases_cause.yaml").read_text(encoding="utf-8"))
+CASES = [
+    case
+    for name in ("cases_cause.yaml", "cases_shape.yaml")
+    for case in yaml.safe_load((Path(__file__).parent / name).read_text(encoding="utf-8"))
+]
 PLANNER = Planner({}, {})
 
 
@@ -29,7 +33,7 @@ PLANNER = Planner({}, {})
 def test_what_only_sounds_like_the_cause_is_not_taken_for_it(
     case: dict[str, Any], rules: Rules, situation_of: Callable[..., Situation]
 ) -> None:
-    situation = situation_of(case["log"], exit_code=case["exit"])
+    situation = situation_of(case["log"], exit_code=case["exit"], command=case.get("command"))
     decision = rules.decide(situation)
     diagnosis = decision.diagnosis if decision else unknown(situation)
     assert diagnosis.category == case["is"], diagnosis
