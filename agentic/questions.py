@@ -9,9 +9,10 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from functools import partial
+from typing import Literal, TypeVar
 
 import structlog
 
@@ -22,6 +23,8 @@ from agentic.types import Decision, Frozen, LogDigest, Situation
 from agentic.usage import counted
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 LOOK_AGAIN_SECONDS = 1.0
 """First wait for a model that is busy; longer each time, so that many who wait do not crowd the store."""
@@ -82,15 +85,11 @@ class Questions:
             self._seats[id(module)] -= seated
 
     async def _really(self, incident: Incident, situation: Situation, module: Consultable) -> Consulted:
+        """Put the question; should this be broken off, whoever takes the event over asks in its place."""
         signature, identity = situation.digest.signature, module.identity
-        consulted = Consulted(None, "the question was broken off")
-        answer: Mapping[str, Any] | None = None
-        try:
-            consulted = await _consult(module, situation)
-            if consulted.keep_seconds > 0:
-                answer = _kept(consulted, situation).model_dump(mode="json")
-        finally:  # whoever waits for this answer goes on, whatever came of it
-            await incident.answered(signature, identity, answer, consulted.keep_seconds, counted(consulted.calls))
+        consulted = await _consult(module, situation)
+        answer = _kept(consulted, situation).model_dump(mode="json") if consulted.keep_seconds > 0 else None
+        await incident.answered(signature, identity, answer, consulted.keep_seconds, counted(consulted.calls))
         return consulted
 
     async def _put_aside(self, incident: Incident, signature: str, asked: Asked) -> Deferred:
@@ -110,22 +109,21 @@ class Questions:
 
 
 async def _why_not(module: Consultable, situation: Situation) -> str | None:
-    """Ask whether to ask; a guest's module that breaks must not take the event with it."""
-    try:
-        reason: str | None = await call(module.why_not, situation)
-    except Exception as error:
-        log.exception("reasoning.failed", event_id=situation.event.event_id)
-        return f"failed: {type(error).__name__}: {error}"
-    return reason
+    return await _guarded(module.why_not, situation, instead=str)
 
 
 async def _consult(module: Consultable, situation: Situation) -> Consulted:
+    return await _guarded(module.consult, situation, instead=partial(Consulted, None))
+
+
+async def _guarded(ask: Callable[..., Awaitable[T]], situation: Situation, instead: Callable[[str], T]) -> T:
+    """Ask a module; one that breaks must not take the event with it, and gives this answer instead."""
     try:
-        consulted: Consulted = await call(module.consult, situation)
+        answer: T = await call(ask, situation)
     except Exception as error:
         log.exception("reasoning.failed", event_id=situation.event.event_id)
-        return Consulted(None, f"failed: {type(error).__name__}: {error}")
-    return consulted
+        return instead(f"failed: {type(error).__name__}: {error}")
+    return answer
 
 
 def reused(answer: Answer, situation: Situation) -> Consulted | None:

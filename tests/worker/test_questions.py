@@ -6,15 +6,21 @@ import asyncio
 import itertools
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from agentic.contracts import Turn
 from agentic.errors import Fenced
-from agentic.types import Feedback
+from agentic.intake import event_to_json
+from agentic.types import Event, EventStatus, Feedback
+from agentic_worker.service import WorkerService
+from config import load_settings
 from store import Store
 from tests.llm.scripted_server import Behaviour, Exchange, ScriptedServer, silent, streamed
+from tests.servers import Server
 from tests.store.test_deployments import event
 from tests.worker.conftest import Report, StartWorker
 
@@ -192,6 +198,27 @@ async def test_nobody_waits_for_a_busy_model_longer_than_the_settings_say(
 
 def noted(record: dict[str, Any], words: str) -> bool:
     return any(words in note for note in record["notes"])
+
+
+async def test_a_worker_stops_in_time_in_the_middle_of_a_question_without_its_store(
+    tmp_path: Path, model: ScriptedServer
+) -> None:
+    model.say(silent())
+    with Server(tmp_path) as server:
+        file = tmp_path / "config.yaml"
+        written = {"version": 1, "redis": {"url": server.url}, "queue": {"drain_seconds": 0.5}, **settings(model)}
+        file.write_text(yaml.safe_dump(written))
+        store = Store(server.url)
+        service = WorkerService(load_settings(file, environ={}), store, server.url, {"PATH": "/usr/bin:/bin"})
+        running = asyncio.create_task(service.run())
+        fields = Event(event_id="e1", job_id="backup", status=EventStatus.FAILED, log=tuple(log_of("a")))
+        async with asyncio.timeout(20):
+            while not (store.server and await store.enqueue("e1", event_to_json(fields)) and model.in_hand):
+                await asyncio.sleep(0.05)
+        server.kill()
+        service.stop()
+        await asyncio.wait_for(running, 15)
+        await store.close()
 
 
 async def test_whoever_takes_the_asking_event_over_asks_in_its_place(store: Store) -> None:
