@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from agentic.argv import PLACEHOLDER, argv_problems, placeholder_problem
 from agentic.digest import Redactor
 from agentic.errors import ConfigError
+from agentic.patterns import options
 from agentic.planning import BUILT_IN_NAMES
 from agentic.report import check_name
 from agentic.types import ActionKind
@@ -124,12 +125,10 @@ def _patterns(settings: Settings) -> Iterator[Finding]:
             Redactor({kind: pattern})
         except ConfigError as error:
             yield ("redaction", "patterns", kind), str(error).removeprefix(f"redaction pattern {kind!r}: ")
-    options = re2.Options()
-    options.log_errors = False
     for name, action in settings.actions.items():
         for param, pattern in action.params.items():
             try:
-                re2.compile(pattern, options)
+                re2.compile(pattern, options())
             except re2.error as error:
                 why = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
                 said = f"{pattern!r} is not valid: {why} (RE2: no look-around, no back-references)"

@@ -21,6 +21,7 @@ from agentic.digest.secret_values import (
     is_said_password,
     looks_secret,
 )
+from agentic.patterns import options as quiet
 from agentic.words import words
 
 Mark = Callable[[str, str], str]
@@ -82,10 +83,7 @@ _SECRET_KIND = re.compile(r"[\"']?kind[\"']?[ \t]*:[ \t]*[\"']?(?:Secret|SealedS
 
 def options() -> re2.Options:
     """Return how all patterns here are compiled."""
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = 64 << 20
-    return options
+    return quiet(64 << 20)
 
 
 _OPENS = re2.compile(OPENER, options())

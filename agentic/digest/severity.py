@@ -10,6 +10,8 @@ from typing import Any
 
 import re2
 
+from agentic.patterns import options
+
 _SIGNS: tuple[tuple[int, str], ...] = (
     (50, r"\b(?:fatal|critical|crit|emerg|panic|panicked at|severe)\b"),
     (
@@ -65,10 +67,7 @@ _SIDE = 10
 
 
 def _compile() -> re2.Set:
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = 64 << 20
-    signs = re2.Set.SearchSet(options)
+    signs = re2.Set.SearchSet(options(64 << 20))
     for _, pattern in _SIGNS:
         signs.Add("(?i)" + pattern)
     signs.Compile()
@@ -79,11 +78,8 @@ _SET = _compile()
 
 
 def _telling() -> Any:
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = 16 << 20
     signs = "|".join(pattern for weight, pattern in _SIGNS if weight > _SIDE)
-    return re2.compile(f"(?im)(?:[^\\n]*(?:{signs})[^\\n]*\\n)+".encode(), options)
+    return re2.compile(f"(?im)(?:[^\\n]*(?:{signs})[^\\n]*\\n)+".encode(), options(16 << 20))
 
 
 TELLING = _telling()

@@ -25,6 +25,7 @@ from agentic.argv import (
 )
 from agentic.contracts import EffectRequest
 from agentic.errors import AutoRemedyError, ConfigError
+from agentic.patterns import options
 from agentic.types import Action, Event, Job
 from agentic.unseen import CONTROLS, SURROGATES
 
@@ -44,10 +45,8 @@ class Refusal(AutoRemedyError):
 
 @functools.lru_cache(maxsize=256)
 def _compiled(pattern: str) -> Any:
-    options = re2.Options()
-    options.log_errors = False
     try:
-        return re2.compile(pattern, options)
+        return re2.compile(pattern, options())
     except re2.error as error:
         why = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
         raise ConfigError(f"the pattern {pattern!r} is not valid: {why}") from error

@@ -14,6 +14,7 @@ from typing import Any
 
 import re2
 
+from agentic.patterns import options
 from agentic.words import words
 
 _LONGEST_LINE = 2_000
@@ -187,9 +188,7 @@ _KINDS: dict[str, _Kind] = {
 
 
 def _compiled(patterns: tuple[str, ...]) -> tuple[Any, ...]:
-    options = re2.Options()
-    options.log_errors = False
-    return tuple(re2.compile(pattern, options) for pattern in patterns)
+    return tuple(re2.compile(pattern, options()) for pattern in patterns)
 
 
 _COMPILED = {kind: (check, _compiled(patterns)) for kind, (check, patterns) in _KINDS.items()}

@@ -6,6 +6,7 @@ from collections.abc import Container, Mapping, Sequence
 
 import re2
 
+from agentic.patterns import options
 from agentic.reasoning.literals import scout_pattern
 from agentic.reasoning.matching import Haystack, Matcher
 from agentic.reasoning.signatures import compile_pattern
@@ -17,11 +18,9 @@ class Scout:
     def __init__(self, matcher: Matcher) -> None:
         self._matcher = matcher
         pattern, without = scout_pattern(one for signature in matcher.signatures for one in signature.patterns)
-        options = re2.Options()
-        options.log_errors = False
-        options.encoding = re2.Options.Encoding.LATIN1
-        options.max_mem = 24 << 20
-        self._texts = re2.compile(b"(?:[^\\n]*(?:" + pattern + b")[^\\n]*\\n)+", options)
+        latin1 = options(24 << 20)
+        latin1.encoding = re2.Options.Encoding.LATIN1
+        self._texts = re2.compile(b"(?:[^\\n]*(?:" + pattern + b")[^\\n]*\\n)+", latin1)
         self._without = [compile_pattern(one) for one in without]
 
     def runs(self, text: bytes) -> list[tuple[int, int]]:

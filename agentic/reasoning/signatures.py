@@ -14,6 +14,7 @@ from typing import Any
 
 import re2
 
+from agentic.patterns import options as quiet
 from agentic.types import Category
 
 BUILT_IN = Path(__file__).parent / "knowledge"
@@ -76,10 +77,7 @@ class Signature:
 
 def options() -> re2.Options:
     """Return the options of every pattern here: quiet, with room for many alternatives."""
-    chosen = re2.Options()
-    chosen.log_errors = False
-    chosen.max_mem = 4 << 20
-    return chosen
+    return quiet(4 << 20)
 
 
 def compile_pattern(pattern: str) -> Any:

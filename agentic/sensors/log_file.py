@@ -13,6 +13,7 @@ import re2
 
 from agentic.contracts import Sensor
 from agentic.digest.encoding import decode_line
+from agentic.patterns import options
 
 CHUNK_BYTES = 256 * 1024
 MAX_LINE_BYTES = 64 * 1024
@@ -34,10 +35,8 @@ class LogFile(Sensor):
         from_start: bool = False,
         base_dir: Path = Path(),
     ) -> None:
-        options = re2.Options()
-        options.log_errors = False
         try:
-            self._matcher = re2.compile(pattern, options)
+            self._matcher = re2.compile(pattern, options())
         except re2.error as error:
             raise ValueError(f"pattern: {pattern!r} is not valid: {error.args[0]!r}") from error
         self._path = base_dir / path

@@ -128,9 +128,9 @@ def test_odd_logs_digest_without_fuss(log: list[str]) -> None:
 def test_hostile_lines_cost_no_more_than_their_size() -> None:
     def seconds(repeats: int) -> float:
         log = [text * repeats + " error" for text in (" ", "a", "a.", "http://", "([{", "\x1b[", "9", "10:00:00 ")]
-        started = time.perf_counter()
+        started = time.process_time()
         digest_log(log)
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     seconds(100)
     small, large = min(seconds(2_000) for _ in range(3)), min(seconds(32_000) for _ in range(3))
