@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import re2
 
 from agentic.digest.severity import severity
+from agentic.reasoning.carried import plain
 from agentic.reasoning.hearsay import NEVER, Hearsay
 from agentic.reasoning.matching import Found
 from agentic.reasoning.signatures import Role, Signature, options
@@ -23,8 +24,8 @@ _SIGNS = (
     r"(?:^|[\s\[|:(\"])(?:INFO|DEBUG|TRACE|NOTICE|FINE|VERBOSE)[\s\]:|)\"]|level=\"?(?i:info|debug|trace|notice)\b"
     r"|\"(?i:level|severity|lvl|log_level)\":\s*\"(?i:info|debug|trace|notice)\"|\[(?:info|debug|notice|trace)\]|^I\d{4} \d\d:",
     r"(?:^|[\s\[|:(\"])(?:WARN|WARNING)[\s\]:|)\"]|level=\"?(?i:warn)|\"(?i:level|severity|lvl|log_level)\":\s*\"(?i:warn)"
-    r"|\[warn(?:ing)?\]|^W\d{4} \d\d:|^(?i:warning):",
-    r"(?i:\bretry(?:ing)?\b|\bwill (?:be )?retr|\btry(?:ing)? again\b|\bre-?attempt|\b(?:attempt|try) #?\d+(?:/| of )\d+|\battempt #?\d+ failed"
+    r"|\[warn(?:ing)?\]|^W\d{4} \d\d:|^[\s│|]*(?i:warning):",
+    r"(?i:\bretry(?:ing)?\b|^\W*waiting for \w|\bwill (?:be )?retr|\btry(?:ing)? again\b|\bre-?attempt|\b(?:attempt|try) #?\d+(?:/| of )\d+|\battempt #?\d+ failed"
     r"|\b(?:sleep|paus|wait)(?:ing|ed)?(?: for)? \d|\bback(?:ing)?[ -]?off\b|\b(?:re-?connect|re-?schedul|re-?submit|re-?launch|re-?queu|re-?balanc)ing\b|\bfailing over\b|\bfalling back\b|\busing (?:the )?(?:fallback|mirror|replica|next)\b)",
     r"(?i:\bgiv(?:ing|en|e) up\b|\bgave up\b|\bretries (?:are |were )?(?:exhausted|exceeded)|\b(?:max(?:imum)?|all|no more|too many|out of) (?:number of )?(?:retries|attempts|tries)\b|\bafter \d+ (?:attempts|retries|tries|times)\b|\bfailed \d+ times\b"
     r"|\b(?:attempt|try|retry) #?(?:1(?:/| of )1|2(?:/| of )2|3(?:/| of )3|4(?:/| of )4|5(?:/| of )5|6(?:/| of )6|8(?:/| of )8|10(?:/| of )10)\b)",
@@ -42,13 +43,13 @@ def _compile() -> re2.Set:
 
 _SET = _compile()
 _STOPPED = re2.compile(
-    r"(?i)non-?zero|exit(?:ed)?(?: with)?(?: code| status)?[: ]+[1-9]|\bfatal\b|^traceback|\babort|\bfailed\b|\berror[:\]]"
+    r"(?i)non-?zero|exit(?:ed)?(?: with)?(?: code| status)?[: ]+[1-9]|\bfatal\b|^traceback|\babort|\bfailed\b|\berror[:\]]|✖ [1-9]|\bfound [1-9]\d* errors?\b|\([1-9]\d* errors?\b"
 )
 
 
 _DONE = re2.compile(
     r"(?i)\b(?:ok|done|completed?|finished|succe(?:ss|eded|ssful|ssfully)|fetched|loaded|written|saved|uploaded|processed"
-    r"|committed|created|passed|0 (?:errors?|failures?|failed)|100 ?%|HTTP/?[\d.]* 20[0-6])(?:$|[\W_])"
+    r"|committed|created|passed|stored|installed|deployed|upgraded|archived|imported|exported|published|converted|indexed|copied|applied|verified|0 (?:errors?|failures?|failed)|100 ?%|HTTP/?[\d.]* 20[0-6])(?:$|[\W_])"
 )
 """Work that was done, in words too weak to tell by themselves how a run ended."""
 _TIDYING = re2.compile(
@@ -79,7 +80,7 @@ class LineContext:
         self._hearsay = Hearsay(lines)
         self._benign = {h.line for e in found if e.signature.role is Role.BENIGN for h in e.hits}
         self._known = {h.line for e in found for h in e.hits}
-        recovered = (h.line for e in found if e.signature.role is Role.RECOVERED for h in e.hits)
+        recovered = (h.line for e in found if e.signature.role is Role.RECOVERED for h in e.hits if not h.carried)
         self._recovered = [line for line in recovered if self.credible(line)]
 
     def penalty(self, line: int, signature: Signature) -> int:
@@ -159,7 +160,13 @@ class LineContext:
         if not last or not _DONE.search(self._lines[last[0]][:_LOOKED_AT].encode()):
             return []
         start = max(0, self.total - 400)
-        severe = [n for n in range(start, self.total) if n not in self._benign and severity(self._lines[n]) >= SEVERE]
+        severe = [
+            n
+            for n in range(start, self.total)
+            if n not in self._benign
+            and severity(self._lines[n]) >= SEVERE
+            and severity(plain(self._lines[n])) >= SEVERE
+        ]
         return list(last) if all(self.retried_near(n) or self.recovered_after(n) for n in severe) else []
 
     def unexplained(self, least: int) -> bool:
@@ -175,6 +182,8 @@ class LineContext:
 
     def _stands(self, line: int) -> bool:
         low = {_INFO, _WARN} & self._signs_of(line)
+        if not severity(plain(self._lines[line])):
+            return False
         return not (low or line in self._benign or self.retried_near(line) or self._hearsay.taken_off(line))
 
     def stopped_near(self, line: int) -> bool:
@@ -228,7 +237,8 @@ class LineContext:
 
     def has_severe(self) -> bool:
         """Say whether any line of the last part reports a failure outright."""
-        return any(severity(line) >= 45 for line in self._lines[max(0, self.total - 400) :])
+        lines = self._lines[max(0, self.total - 400) :]
+        return any(severity(line) >= 45 and severity(plain(line)) >= 45 for line in lines)
 
     def strongest(self) -> str:
         """Return the text of the line that looks most like a failure, if only a little."""

@@ -86,6 +86,8 @@ class Judged:
     """How sure the cause would be if nothing else came close."""
     close: tuple[Category, ...] = ()
     """Other causes that could as well be the one."""
+    again: bool = False
+    """Whether running again may help although the cause is not known."""
     perhaps_well: bool = False
     """Whether the run itself says that it went well."""
 
@@ -97,6 +99,10 @@ def prudent(judged: Judged, job: Job) -> Decision:
     # The operator said of this job that running it once more does no harm.
     if job.safe_to_rerun and diagnosis.category in _TRIED_AGAIN:
         return Decision(diagnosis=diagnosis)
+    if judged.again and not judged.perhaps_well:
+        return Decision(diagnosis=diagnosis, actions=("retry_with_backoff", "escalate"))
+    if diagnosis.category is Category.UNKNOWN:
+        return Decision(diagnosis=diagnosis, actions=("escalate",))
     others = [category for category in judged.close if category not in harmless]
     if judged.perhaps_well and judged.proof < _BEYOND_DOUBT and diagnosis.category not in _OF_NOTHING:
         why = "the run ended with exit code 0 and says that it went well"

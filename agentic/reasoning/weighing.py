@@ -40,6 +40,8 @@ DEPTH: dict[Category, int] = {
 _ROLE_SCORE = {Role.CAUSE: 0, Role.GENERIC: -18, Role.SYMPTOM: -40}
 ENOUGH = 50
 """Confidence below which nothing is claimed."""
+_CARRIED = 50
+"""What is taken off a finding in a text that the run only works on."""
 PASSING = frozenset(
     {
         Category.NETWORK_ERROR,
@@ -86,7 +88,7 @@ def weigh(found: Sequence[Found], context: LineContext, event: Event, exit_says:
 
 def _weighed(entry: Found, context: LineContext, event: Event, exit_says: ExitMeaning | None) -> Candidate:
     signature = entry.signature
-    weighed = [(context.penalty(hit.line, signature), hit) for hit in entry.hits]
+    weighed = [(context.penalty(hit.line, signature) + _CARRIED * hit.carried, hit) for hit in entry.hits]
     least = min(penalty for penalty, _ in weighed)
     hits = [hit for penalty, hit in weighed if penalty <= least + 10]
     confidence = signature.confidence - least
