@@ -49,7 +49,7 @@ _STOPPED = re2.compile(
 
 _DONE = re2.compile(
     r"(?i)\b(?:ok|done|completed?|finished|succe(?:ss|eded|ssful|ssfully)|fetched|loaded|written|saved|uploaded|processed"
-    r"|committed|created|passed|stored|installed|deployed|upgraded|archived|imported|exported|published|converted|indexed|copied|applied|verified|0 (?:errors?|failures?|failed)|100 ?%|HTTP/?[\d.]* 20[0-6])(?:$|[\W_])"
+    r"|committed|created|passed|stored|installed|deployed|upgraded|archived|imported|exported|published|converted|indexed|copied|applied|verified|healthy|0 (?:errors?|failures?|failed)|100 ?%|HTTP/?[\d.]* 20[0-6])(?:$|[\W_])"
 )
 """Work that was done, in words too weak to tell by themselves how a run ended."""
 _TIDYING = re2.compile(
@@ -60,6 +60,11 @@ _TIDYING = re2.compile(
 _LOUD = re2.compile(
     r"(?im)^.*(?:fatal|crit|emerg|panic|severe|caused by|err|exception|fail|fault|fehler|ошибка|错误|エラー).*$"
 )
+_NEVER_MIND = re2.compile(
+    r"(?i)^\W*(?:ignor(?:ed|ing)(?: it| this)?|nothing to (?:remove|delete|clean|stop|undo)\b.*|(?:going|carrying) on|continuing(?: anyway)?|that is fine|never ?mind|no matter|not fatal|harmless)\W*$"
+    r"|\((?:ignored|harmless|expected|not fatal|going on|nothing to remove[^)]*)\)"
+)
+"""What a run says that expected a fault."""
 SEVERE = 40
 SOMEWHAT = 26
 
@@ -151,6 +156,10 @@ class LineContext:
         """Say whether the run tried again right after a line."""
         return any(_RETRY in self._signs_of(near) for near in range(line - 1, line + 4))
 
+    def shrugged(self, line: int) -> bool:
+        """Say whether the run says right after a line that it does not mind."""
+        return any(_NEVER_MIND.search(self.text(near)) for near in range(line, min(self.total, line + 2)))
+
     def _gave_up_near(self, line: int) -> bool:
         return any(_GAVE_UP in self._signs_of(near) for near in range(line - 1, line + 4))
 
@@ -167,7 +176,8 @@ class LineContext:
             and severity(self._lines[n]) >= SEVERE
             and severity(plain(self._lines[n])) >= SEVERE
         ]
-        return list(last) if all(self.retried_near(n) or self.recovered_after(n) for n in severe) else []
+        borne = (self.retried_near(n) or self.recovered_after(n) or self.shrugged(n) for n in severe)
+        return list(last) if all(borne) else []
 
     def unexplained(self, least: int) -> bool:
         """Say whether a line of the last part reports a failure that nothing tried to overcome, in whichever words."""
@@ -184,7 +194,9 @@ class LineContext:
         low = {_INFO, _WARN} & self._signs_of(line)
         if not severity(plain(self._lines[line])):
             return False
-        return not (low or line in self._benign or self.retried_near(line) or self._hearsay.taken_off(line))
+        if low or line in self._benign or self._hearsay.taken_off(line):
+            return False
+        return not (self.retried_near(line) or self.shrugged(line))
 
     def stopped_near(self, line: int) -> bool:
         """Say whether a step of the run really stopped at a fault, rather than only mentioning it."""
@@ -211,6 +223,10 @@ class LineContext:
             return self.last_lines(1)
         # The strongest first, then the last one: what ended the run often speaks softly.
         return tuple(dict.fromkeys([ranked[0], significant[-1][1], *ranked[1:]]))[:count]
+
+    def looks_like_a_fault(self, numbers: Iterable[int]) -> bool:
+        """Say whether any of some lines has a word of failure in it."""
+        return any(severity(self._lines[number]) for number in numbers)
 
     def plainest(self, numbers: Iterable[int]) -> int:
         """Return the one of some lines that looks most like a failure; of equals the last."""

@@ -94,9 +94,9 @@ def _contradicted(candidates: Sequence[Candidate], context: LineContext, end: in
     for candidate in candidates:
         if candidate.signature.role is not Role.CAUSE:
             continue
-        if event.exit_code == 0 and candidate.confidence < _SAYS_LITTLE:
-            continue
         last = candidate.hits[-1].line
+        if event.exit_code == 0 and (candidate.confidence < _SAYS_LITTLE or context.shrugged(last)):
+            continue
         passing = candidate.signature.category in PASSING
         retried = passing and (context.retried_near(last) or context.recovered_after(last))
         if last > end or (not retried and context.stopped_near(candidate.first)):

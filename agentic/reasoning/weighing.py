@@ -42,6 +42,8 @@ ENOUGH = 50
 """Confidence below which nothing is claimed."""
 _CARRIED = 50
 """What is taken off a finding in a text that the run only works on."""
+_NO_FAULT = 50
+"""What is taken off a finding without a word of failure in a run that ended with 0."""
 PASSING = frozenset(
     {
         Category.NETWORK_ERROR,
@@ -92,6 +94,9 @@ def _weighed(entry: Found, context: LineContext, event: Event, exit_says: ExitMe
     least = min(penalty for penalty, _ in weighed)
     hits = [hit for penalty, hit in weighed if penalty <= least + 10]
     confidence = signature.confidence - least
+    if event.exit_code == 0 and not signature.any_level and not context.looks_like_a_fault(hit.line for hit in hits):
+        # A counter or a name in a run that ended with 0 is no fault.
+        confidence -= _NO_FAULT
     score = float(confidence) + DEPTH[signature.category] + _ROLE_SCORE[signature.role]
     score += context.position_bonus(hits[0].line, hits[-1].line)
     if exit_says is not None and exit_says.category is signature.category:
