@@ -2,8 +2,9 @@
 
 What an author writes beside a signature is how sure they are of the logs they know. On logs that nobody had seen, what
 was written at 95 held nine times in ten, at 90 four times in five, and below 85 two times in three. One curve for all
-of them says so, and three things that can be seen in every log lower or raise it. Both were fitted, to steps as coarse
-as these, on 185 failures at a time when no signature had been written for any of them.
+of them says so, and a few things that can be seen in every log lower or raise it: a vendor's code hardly errs, and each
+other cause that stands beside the best takes its share. Both were fitted, to steps as coarse as these, on 255 failures
+when no signature had been written for any of them, and on 700 from which the signature that decides was left out.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from agentic.reasoning.context import LineContext
 from agentic.reasoning.signatures import Role
 from agentic.reasoning.weighing import Candidate
 
-_CURVE = ((0, 0), (50, 50), (62, 58), (76, 62), (85, 66), (88, 74), (90, 80), (92, 86), (94, 92), (95, 95), (99, 98))
+_CURVE = ((0, 0), (50, 50), (62, 58), (76, 62), (85, 66), (88, 74), (90, 80), (92, 84), (94, 89), (96, 93), (99, 97))
 _CLOSE = 15
 _RIVALLED = 15
 _DOUBTED = 8
 _LOUDER = 16
 _AGREED = 4
+_CODE = 4
+_OTHER, _MOST_OTHERS = 3, 3
 
 
 def proof(best: Candidate, *, agreed: bool, context: LineContext) -> int:
@@ -36,6 +39,8 @@ def proof(best: Candidate, *, agreed: bool, context: LineContext) -> int:
         sure -= _DOUBTED
     if agreed:
         sure += _AGREED
+    if signature.code and not signature.own:
+        sure += _CODE
     return max(1, min(99, sure))
 
 
@@ -45,9 +50,9 @@ def _doubted(best: Candidate, context: LineContext) -> bool:
     return context.loudest() - loudness >= _LOUDER or context.unexplained_before(best.first)
 
 
-def certainty(by_proof: int, close: Sequence[Candidate]) -> int:
-    """Return how sure it is with other causes close behind."""
-    return max(1, by_proof - _RIVALLED) if close else by_proof
+def certainty(by_proof: int, close: Sequence[Candidate], others: int = 0) -> int:
+    """Return how sure it is with other causes close behind, of as many as stand beside it."""
+    return max(1, by_proof - _RIVALLED * bool(close) - _OTHER * min(_MOST_OTHERS, others))
 
 
 def comes_close(best: Candidate, rival: Candidate) -> bool:

@@ -65,7 +65,11 @@ _KINDS: tuple[tuple[str, int, str], ...] = (
         r"|^\[command\]|^##\[group\]|(?i:\b(?:running|executing|invoking|launching) (?:the )?(?:bash |shell )?(?:command|cmd|script)\b)",
     ),
     ("comment", 45, r"^\s*(?://|--|/\*|;|<!--|(?i:rem\b)|::) +[a-z]"),
-    ("passed", 50, r"^\s*(?:ok \d+|ok\b|PASS\b|PASSED|✓|✔|\[ +OK +\])|\bPASSED\b|\.\.\. ok$|\.{3,} ?(?i:pass|passed|ok)$|(?:^|\s)PASS$"),
+    (
+        "passed",
+        50,
+        r"^\s*(?:ok \d+|ok\b|PASS\b|PASSED|✓|✔|\[ +OK +\])|\bPASSED\b|\.\.\. ok$|\.{3,} ?(?i:pass|passed|ok)$|(?:^|\s)PASS$",
+    ),
     ("foreign", 40, r"\bsshd(?:\(pam_unix\))?\[\d+\]|\bpam_unix\(|\bnamed\[\d+\]|\bpostfix/\w+\[\d+\]"),
     (
         "help",

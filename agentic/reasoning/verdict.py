@@ -40,11 +40,13 @@ def judged(
         for rival in rivals[:3]
     ]
     close = [rival for rival in rivals if not rival.overcome and comes_close(candidates[0], rival)]
+    # The operator knows which of their own logs' faults goes before which.
+    others = 0 if best.signature.own else sum(not rival.overcome for rival in rivals)
     by_proof = proof(best, agreed=agreed, context=context)
     found = Diagnosis(
         category=category,
         root_cause=_said(best.signature, best.hits, haystack),
-        confidence=min(_OPEN, by_proof) if category is Category.UNKNOWN else certainty(by_proof, close),
+        confidence=min(_OPEN, by_proof) if category is Category.UNKNOWN else certainty(by_proof, close, others),
         evidence=_evidence(best, allies, context),
         source=f"rule:{best.signature.name}",
         ruled_out=tuple(dict.fromkeys(ruled_out)),
