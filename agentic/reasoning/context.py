@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import re2
@@ -60,6 +61,9 @@ _TIDYING = re2.compile(
 _LOUD = re2.compile(
     r"(?im)^.*(?:fatal|crit|emerg|panic|severe|caused by|err|exception|fail|fault|fehler|ошибка|错误|エラー).*$"
 )
+_COUNTED = re2.compile(r"(?i)\b[1-9]\d* (?:errors?|failures?|failed|problems?)\b")
+_BOX = re.compile(r"\s*[│|] ?(Warning|Error)?")
+_TALLEST_BOX = 16
 _NEVER_MIND = re2.compile(
     r"(?i)^\W*(?:ignor(?:ed|ing)(?: it| this)?|nothing to (?:remove|delete|clean|stop|undo)\b.*|(?:going|carrying) on|continuing(?: anyway)?|that is fine|never ?mind|no matter|not fatal|harmless)\W*$"
     r"|\((?:ignored|harmless|expected|not fatal|going on|nothing to remove[^)]*)\)"
@@ -100,7 +104,18 @@ class LineContext:
             # Airflow passes on at INFO whatever the program of the task prints.
             told_low = _INFO in signs and _CARRIED not in signs
             penalty += 24 * told_low + 10 * (_WARN in signs and _INFO not in signs)
+            penalty += 24 * self._in_a_warning(line)
         return penalty + 6 * (_RETRY in signs)
+
+    def _in_a_warning(self, line: int) -> bool:
+        """Say whether a line belongs to a warning that is drawn as a box of several lines."""
+        for number in range(line, max(-1, line - _TALLEST_BOX), -1):
+            box = _BOX.match(self._lines[number])
+            if box is None:
+                return False
+            if box[1]:
+                return number < line and box[1].startswith("W")
+        return False
 
     def position_bonus(self, first: int, last: int) -> float:
         """Favour what stands where the run ended, and a little what came first."""
@@ -226,7 +241,8 @@ class LineContext:
 
     def looks_like_a_fault(self, numbers: Iterable[int]) -> bool:
         """Say whether any of some lines has a word of failure in it."""
-        return any(severity(self._lines[number]) for number in numbers)
+        lines = [self._lines[number] for number in numbers]
+        return any(severity(line) or _COUNTED.search(line[:_LOOKED_AT].encode()) for line in lines)
 
     def plainest(self, numbers: Iterable[int]) -> int:
         """Return the one of some lines that looks most like a failure; of equals the last."""

@@ -78,6 +78,12 @@ def _told(entry: Found) -> Iterator[int]:
     return (hit.line for hit in entry.hits if not hit.carried)
 
 
+def _counted(candidate: Candidate, context: LineContext) -> bool:
+    """Say whether a general fault is a count of errors, as linters end with."""
+    sure = candidate.signature.role is Role.GENERIC and candidate.confidence >= _CLEAR_CODE
+    return sure and context.stopped_near(candidate.first)
+
+
 def _is_well(candidate: Candidate) -> bool:
     return candidate.signature.category is Category.NOT_A_FAILURE
 
@@ -92,7 +98,7 @@ def _lasting(candidate: Candidate, context: LineContext) -> bool:
 def _contradicted(candidates: Sequence[Candidate], context: LineContext, end: int, event: Event) -> bool:
     """Say whether a fault stands against the success that the log ends with."""
     for candidate in candidates:
-        if candidate.signature.role is not Role.CAUSE:
+        if candidate.signature.role is not Role.CAUSE and not _counted(candidate, context):
             continue
         last = candidate.hits[-1].line
         if event.exit_code == 0 and (candidate.confidence < _SAYS_LITTLE or context.shrugged(last)):
