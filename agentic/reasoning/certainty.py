@@ -16,6 +16,7 @@ from agentic.digest.severity import severity
 from agentic.reasoning.context import LineContext
 from agentic.reasoning.signatures import Role
 from agentic.reasoning.weighing import Candidate
+from agentic.types import Category
 
 _CURVE = ((0, 0), (50, 50), (62, 58), (76, 62), (85, 66), (88, 74), (90, 80), (92, 84), (94, 89), (96, 93), (99, 97))
 _CLOSE = 15
@@ -24,6 +25,27 @@ _DOUBTED = 8
 _LOUDER = 16
 _AGREED = 4
 _CODE = 4
+_SURE = 85
+_OF_ACCESS = frozenset(
+    {Category.AUTH_FAILURE, Category.PERMISSION_DENIED, Category.CERTIFICATE_ERROR, Category.RATE_LIMITED}
+)
+_OF_INPUT = frozenset(
+    {
+        Category.CONFIG_ERROR,
+        Category.BAD_DATA_OR_SCHEMA,
+        Category.MISSING_FILE_OR_DATA,
+        Category.IMAGE_OR_PACKAGE_UNAVAILABLE,
+        Category.DISK_FULL,
+        Category.RESOURCE_QUOTA,
+    }
+)
+_NEVER_LEADS_TO = {
+    Category.OUT_OF_MEMORY: _OF_ACCESS | _OF_INPUT,
+    Category.CANCELLED_BY_OPERATOR: _OF_ACCESS | _OF_INPUT,
+    Category.DISK_FULL: _OF_ACCESS,
+    Category.NOT_A_FAILURE: _OF_ACCESS | _OF_INPUT,
+}
+"""Of causes with a remedy that does harm elsewhere, what never follows from them."""
 _OTHER, _MOST_OTHERS = 3, 3
 
 
@@ -57,7 +79,17 @@ def certainty(by_proof: int, close: Sequence[Candidate], others: int = 0) -> int
 
 def comes_close(best: Candidate, rival: Candidate) -> bool:
     """Say whether another cause could as well be the one."""
-    return rival.signature.role is not Role.SYMPTOM and best.score - rival.score < _CLOSE
+    if rival.signature.role is Role.SYMPTOM:
+        return False
+    return best.score - rival.score < _CLOSE or _on_its_own(best, rival)
+
+
+def _on_its_own(best: Candidate, rival: Candidate) -> bool:
+    """Say whether a later, certain fault is none that the best could have led to: then the best was perhaps only told."""
+    never = _NEVER_LEADS_TO.get(best.signature.category, frozenset())
+    later = rival.first > best.hits[-1].line
+    sure = rival.signature.role is Role.CAUSE and rival.confidence >= _SURE
+    return later and sure and rival.signature.category in never
 
 
 def _held(written: int) -> int:
