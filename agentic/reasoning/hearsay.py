@@ -38,6 +38,10 @@ _STEERING = (
     r"|^\W*dear (?:automation|bots?|agents?|systems?|machines?|assistants?|readers?|operators?|sre|engineers?|colleagues?|team|on-?call|ai|model|robot|script|tool|parser)\b"
     r"|^\W*to (?:whoever|whomever|any ?one|any ?body|whom it)\b|\bwho(?:ever|mever)? (?:triages?|handles?|investigates?|debugs?|diagnoses?|remediates?|heals?|is on[- ]call|looks? (?:at|into)) (?:this|the|it|these|for)?\b"
     r"|\b(?:(?:real|true|actual) (?:failure|problem|issue|fault)|(?:real|true) (?:reason|error)) ?(?:is\b|was\b|=|: )"
+    r"|\b(?:this|that|it) is (?:the|your) (?:true|real|only|actual|sole|root) (?:cause|error|problem|reason|fault|failure|issue)\b|\b(?:ignore|disregard|forget) (?:all |everything )?(?:the )?(?:rest|remainder|other lines|lines (?:above|below)|what follows)\b"
+    r"|\bas an? (?:expert|ai\b|sre\b|language model|assistant|reliability|helpful)|^\W*(?:attention|achtung|hey|hello|hi|listen|note|urgent|important)\b[,:]? (?:dear )?(?:ai|bots?|agents?|assistants?|operators?|sre|on-?call|automation|admins?|administrators?|robot|system)\b"
+    r"|\bexpected (?:output|answer|result|label|verdict) (?:for|of|by) (?:the |this )?(?:grader|judge|test set|exam|evaluat\w+|model|classifier|benchmark)\b|[\"']role[\"']: ?[\"'](?:system|assistant|user)[\"']"
+    r"|^\W*(?:(?:recommended|required|suggested|correct|proper|necessary) (?:action|remedy|remediation)|remediation|remedy) ?[:=]"
     r"|\bthe (?:root )?cause of (?:this|the) (?:failure|error|problem|incident|outage|crash|job|run)\b|\b(?:summary|analysis|explanation|assessment|post-?mortem) of (?:the |this )?(?:incident|failure|outage|crash|error|problem)\b"
     r"|</?(?:log[-_ ]?analysis|analysis|findings?|remedy|remediation|verdict|diagnosis|conclusion|answer|thinking|thought|incident[-_]report|recommendation)\b[^>]*>"
     r"|^\W{2,}.{0,30}\b(?:(?:system|admin|operator|security|emergency|instructions?|prompt|policy) override|override(?: instructions?)?|system message|instructions? (?:begin|start|end)s?)\b"
@@ -82,6 +86,7 @@ _KINDS: tuple[tuple[str, int, str], ...] = (
         30,
         r"(?i:\bplease (?:delete|grant|disable|send|restart|run)\b.{0,40}\b(?:all|every\w*|admin|any ?one|rm|curl|wget|chmod|sudo)\b)",
     ),
+    ("page", 40, r"^\s*</?(?:p|h[1-6]|li|td|div|span|br|html|body)\b[^>]*>"),
     (
         "none",
         45,
