@@ -54,6 +54,9 @@ class ReasoningModule(ABC):
     def decide(self, situation: Situation) -> Decision | Awaitable[Decision | None] | None:
         """Return a decision, or None to leave it to the next module of the chain."""
 
+    def close(self) -> Awaitable[None] | None:
+        """Called once when the worker stops."""
+
 
 @dataclass(frozen=True, slots=True)
 class Consulted:
