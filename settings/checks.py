@@ -16,7 +16,8 @@ from agentic.patterns import options
 from agentic.planning import BUILT_IN_NAMES
 from agentic.report import check_name
 from agentic.types import ActionKind
-from settings.models import EffectorCall, Settings
+from settings.calls import EffectorCall
+from settings.models import Settings
 
 Where = tuple[str | int, ...]
 Finding = tuple[Where, str]

@@ -16,7 +16,8 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from settings.models import EffectorCall, Settings
+from settings.calls import EffectorCall
+from settings.models import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
