@@ -177,6 +177,13 @@ class Decision(Frozen):
     note: str | None = None
 
 
+class ProbeAnswer(Frozen):
+    """What a check that the model asked for said, as the model got to read it."""
+
+    name: str
+    text: str
+
+
 class ModelCall(Frozen):
     """One question to a model, answered or not."""
 
@@ -191,6 +198,8 @@ class ModelCall(Frozen):
     """What the model said: redacted, shortened, and still untrusted."""
     error: str | None = None
     """Why it gave no usable answer, by the names of docs/lm-studio.md."""
+    probe: ProbeAnswer | None = None
+    """The check that it asked for instead of answering."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 

@@ -148,18 +148,26 @@ class ChatClient:
         self.state = replace(state, checked_at=asyncio.get_running_loop().time())
         return self.state
 
-    async def complete(self, messages: Sequence[Message], schema: Schema, *, check: Check | None = None) -> Completion:
+    async def complete(
+        self,
+        messages: Sequence[Message],
+        schema: Schema,
+        *,
+        check: Check | None = None,
+        within_seconds: float | None = None,
+    ) -> Completion:
         """Ask one question and return the object that fits the schema and passes `check`.
 
-        An answer that does not gets one more chance, with the reason. The deadline covers everything:
-        the wait for a free slot, both attempts and the pause between. Raises LlmError.
+        An answer that does not gets one more chance, with the reason. The deadline (`within_seconds`, else the
+        client's) covers everything: the wait for a free slot, both attempts and the pause between. Raises LlmError.
         """
         ensure_portable(schema)
         now = asyncio.get_running_loop().time()
-        call = _Call(list(messages), schema, check, now, now + self.deadline_seconds)
+        seconds = self.deadline_seconds if within_seconds is None else within_seconds
+        call = _Call(list(messages), schema, check, now, now + seconds)
         try:
             self.breaker.check()
-            await self._wait_for_slot()
+            await self._wait_for_slot(seconds / 2)
             try:
                 return await self._ask_in_slot(call)
             finally:
@@ -170,10 +178,10 @@ class ChatClient:
             error.prompt_hash = _hash(call.messages)
             raise
 
-    async def _wait_for_slot(self) -> None:
+    async def _wait_for_slot(self, seconds: float) -> None:
         # At most half of the deadline, so that a question which is asked at all has time for its answer.
         try:
-            async with asyncio.timeout(self.deadline_seconds / 2):
+            async with asyncio.timeout(seconds):
                 await self._slots.acquire()
         except TimeoutError:
             raise LlmError(Kind.OVERLOADED, "Other questions were in hand all the time", again=False) from None

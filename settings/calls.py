@@ -102,6 +102,33 @@ class ActionSettings(EffectorCall):
         )
 
 
+class ProbeSettings(EffectorCall):
+    """A read-only check that the model may ask for by its number."""
+
+    effector: Literal["command", "http"] = Field(description="command | http (GET)")
+    description: str = Field(min_length=1, max_length=100, description="What it tells; the model chooses by it")
+    risk: Literal["observe"] = Field(description="observe: your word that it only looks and changes nothing")
+    jobs: list[str] = Field(default_factory=list, description="The only jobs it may be used for; empty = every job")
+    timeout_seconds: Seconds = Field(10, le=60, description="How long it may take")
+
+    def to_action(self, name: str) -> Action:
+        """Turn it into the harmless action that an effector carries out."""
+        settings = self.call_settings()
+        if self.effector == "http":
+            settings["method"] = "GET"
+        return Action(
+            name=name,
+            kind=ActionKind.NO_OP,
+            description=self.description,
+            effector=self.effector,
+            settings=settings,
+            jobs=tuple(self.jobs),
+            risk=Risk.OBSERVE,
+            idempotent=True,
+            timeout_seconds=self.timeout_seconds,
+        )
+
+
 class RerunSettings(EffectorCall):
     """How to start a job again."""
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 
 from agentic.planning import DEFAULT_PLAYBOOKS
 from agentic.types import Action, ActionKind, Category, Job, Mode, Risk
-from settings.calls import ActionSettings, CheckSettings, RerunSettings
+from settings.calls import ActionSettings, CheckSettings, ProbeSettings, RerunSettings
 from settings.section import Count, Seconds, Section, Switch, auto_or_count, auto_or_switch
 from settings.source import Source, dotted
 
@@ -197,6 +197,7 @@ class Settings(Section):
     llm: LlmSettings = LlmSettings()
     jobs: list[JobSettings] = Field(default_factory=list)
     actions: dict[str, ActionSettings] = Field(default_factory=dict)
+    probes: dict[str, ProbeSettings] = Field(default_factory=dict, description="Name -> check the model may ask for")
     playbooks: dict[Category, list[str]] = Field(default_factory=dict)
     policy: PolicySettings = PolicySettings()
     http: HttpSettings = HttpSettings()
@@ -255,6 +256,10 @@ class Settings(Section):
     def declared_actions(self) -> dict[str, Action]:
         """Return the operator's actions as the core knows them."""
         return {name: action.to_action(name) for name, action in self.actions.items()}
+
+    def declared_probes(self) -> dict[str, Action]:
+        """Return the checks that the model may ask for, as the effectors know them."""
+        return {name: probe.to_action(name) for name, probe in self.probes.items()}
 
     def all_playbooks(self) -> dict[Category, tuple[str, ...]]:
         """Return the plan of every category: the shipped one unless the file has another."""

@@ -35,6 +35,7 @@ def calls_of(settings: Settings) -> Iterator[tuple[SettingsPath, Action]]:
             yield ("actions", name, "verify"), check_as_action(action.verify)
         if action.probe is not None:
             yield ("actions", name, "probe"), check_as_action(action.probe)
+    yield from ((("probes", name), action) for name, action in settings.declared_probes().items())
     for index, entry in enumerate(settings.jobs):
         job = entry.to_job()
         if job.rerun is not None:
@@ -58,6 +59,7 @@ def _order(settings: Settings) -> Order:
         sensors=_named("sensors", settings.sensors),
         knowledge=[base / folder for folder in settings.knowledge],
         calls=list(calls_of(settings)),
+        probes=tuple(settings.declared_probes().values()),
         given={"allowed_hosts": settings.http.allowed_hosts, "link_base": settings.api.public_url},
         given_to_reasoning=llm.model_dump(),
     )

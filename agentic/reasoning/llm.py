@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +18,7 @@ import structlog
 
 from agentic.contracts import Consulted, ReasoningModule
 from agentic.planning import ESCALATE, TELLING_KINDS
+from agentic.probing import Probe
 from agentic.reasoning.consulted import Redacts, call_of
 from agentic.reasoning.prompts import Prompts
 from agentic.reasoning.prompts.excerpt import shown_lines
@@ -32,6 +33,7 @@ from agentic.types import (
     Line,
     ModelCall,
     Precedent,
+    ProbeAnswer,
     Situation,
 )
 from llm import ChatClient, Kind, LlmError
@@ -45,7 +47,10 @@ LONG_MENU = 12
 """From here on the menu is shown without descriptions."""
 MAX_PRECEDENTS = 3
 MAX_PROBE_LINES = 15
-PROBE_SECONDS = 10.0
+MAX_PROBE_CHARS = 1500
+"""Two results of this size still fit into a context of 4096 tokens behind the longest question."""
+PROBE_GRACE_SECONDS = 2.0
+"""Beyond its own limit, for its effector to end what it started."""
 SILENT = frozenset({Category.NOT_A_FAILURE, Category.CANCELLED_BY_OPERATOR})
 """Categories whose playbook tells nobody; on a model's word alone a person is told all the same."""
 NOT_THERE = frozenset(
@@ -65,21 +70,13 @@ _LINK = re.compile(r"\b[a-z][a-z0-9+.-]{1,15}://\S+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
-    """A read-only check that the operator declared and the model may ask for by its number."""
-
-    name: str
-    description: str
-    run: Callable[[Situation], Awaitable[str]]
-
-
-@dataclass(frozen=True, slots=True)
 class _Question:
     """What is asked about one event, and what the answer is held against."""
 
     messages: list[dict[str, str]]
     lines: tuple[Line, ...]
     menu: tuple[Action, ...]
+    probes: tuple[Probe, ...]
 
     def wrong(self, answer: Mapping[str, Any]) -> str | None:
         return untrue(answer, self.lines, len(self.menu))
@@ -232,7 +229,8 @@ class LocalModel(ReasoningModule):
             "hints": _hints(situation),
             "facts": self._redactor.text(_facts(situation)),
         }
-        empty = self._prompts.question(**parts, mark=mark_for(), log="") + self._probe_menu()
+        probes = tuple(probe for probe in self._probes if probe.serves(situation.event.job_id))
+        empty = self._prompts.question(**parts, mark=mark_for(), log="") + _probe_menu(probes)
         budget = self._client.prompt_budget(self._prompt_tokens)
         room = budget - tokens.messages([_message("system", self._prompts.system), _message("user", empty)])
         if room < LEAST_LOG_TOKENS:
@@ -247,32 +245,33 @@ class LocalModel(ReasoningModule):
             return "the model was not asked: there is no log to read"
         text = numbered(lines)
         user = self._prompts.question(**parts, mark=mark_for(parts["facts"], text), log=text)
-        user += self._probe_menu()
-        return _Question([_message("system", self._prompts.system), _message("user", user)], lines, menu)
-
-    def _probe_menu(self) -> str:
-        if not self._probes:
-            return ""
-        rows = (f"{n}. {harmless(p.name, 60)}: {harmless(p.description, 100)}" for n, p in enumerate(self._probes, 1))
-        return "\nIf one of these checks would decide, put its number into need; otherwise 0.\n" + "\n".join(rows)
+        user += _probe_menu(probes)
+        return _Question([_message("system", self._prompts.system), _message("user", user)], lines, menu, probes)
 
     async def _answer(self, question: _Question, situation: Situation, calls: list[ModelCall]) -> Mapping[str, Any]:
-        """Ask, run the checks that the model asks for, and return its last answer."""
-        left = list(range(1, len(self._probes) + 1))
+        """Ask, run the checks that the model asks for, and return its last answer; all within one deadline."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + self._client.deadline_seconds
+        left = list(range(1, len(question.probes) + 1))
         messages = list(question.messages)
         while True:
-            probes = left if len(calls) < MAX_TURNS - 1 else []
-            schema = form_schema(question.lines, len(question.menu), probes)
-            completion = await self._client.complete(messages, schema, check=question.wrong)
+            allowed = left if len(calls) < MAX_TURNS - 1 else []
+            schema = form_schema(question.lines, len(question.menu), allowed)
+            completion = await self._client.complete(
+                messages, schema, check=question.wrong, within_seconds=end - clock()
+            )
             calls.append(call_of(completion, self._redactor))
             answer = completion.object
             need = answer.get("need", 0)
             if not need:
                 return answer
             left.remove(need)
-            result = await self._probe_result(self._probes[need - 1], situation)
+            asked_for = question.probes[need - 1]
+            # Half of what is left, so that the model has time to say what it makes of the result.
+            result = await self._probe_result(asked_for, situation, (end - clock()) / 2)
+            calls[-1] = calls[-1].model_copy(update={"probe": ProbeAnswer(name=asked_for.name, text=result)})
             again = self._prompts.probe(
-                probe=harmless(self._probes[need - 1].name, 60),
+                probe=harmless(asked_for.name, 60),
                 mark=mark_for(result),
                 result=result,
                 left="" if len(calls) < MAX_TURNS - 1 and left else " No further check is possible.",
@@ -280,14 +279,18 @@ class LocalModel(ReasoningModule):
             said = json.dumps({"reading": harmless(answer["reading"]), "need": need})
             messages += [_message("assistant", said), _message("user", again)]
 
-    async def _probe_result(self, probe: Probe, situation: Situation) -> str:
+    async def _probe_result(self, probe: Probe, situation: Situation, seconds: float) -> str:
+        """Run a check and return what it says in numbered lines: bounded, harmless, without secrets."""
         try:
-            async with asyncio.timeout(PROBE_SECONDS):
+            async with asyncio.timeout(min(probe.timeout_seconds + PROBE_GRACE_SECONDS, seconds)):
                 text = await probe.run(situation)
         except Exception as error:  # noqa: BLE001 - a check that breaks is itself a finding; the question goes on
             text = f"the check failed: {type(error).__name__}"
-        lines = [harmless(line, 200) for line in self._redactor.text(text[:8000]).splitlines()]
-        return "\n".join(line for line in lines[:MAX_PROBE_LINES] if line) or "(nothing)"
+        lines = (harmless(line, 200) for line in self._redactor.text(text[:8000]).splitlines())
+        told = [line for line in lines if line][:MAX_PROBE_LINES]
+        while sum(map(len, told)) > MAX_PROBE_CHARS:
+            told.pop()
+        return "\n".join(f"c{number}| {line}" for number, line in enumerate(told, 1)) or "(nothing)"
 
     def _decision(self, answer: Mapping[str, Any], question: _Question, calls: Sequence[ModelCall]) -> Decision | None:
         """Turn a checked answer into a decision; None when the model says that it cannot tell."""
@@ -333,6 +336,13 @@ def _menu_text(menu: Sequence[Action]) -> str:
             row += f": {harmless(action.description, 100)}"
         rows.append(row)
     return "\n".join(rows) or "(empty: actions must be [])"
+
+
+def _probe_menu(probes: Sequence[Probe]) -> str:
+    if not probes:
+        return ""
+    rows = (f"{n}. {harmless(p.name, 60)}: {harmless(p.description, 100)}" for n, p in enumerate(probes, 1))
+    return "\nIf one of these checks would decide, put its number into need; otherwise 0.\n" + "\n".join(rows)
 
 
 def _facts(situation: Situation) -> str:
