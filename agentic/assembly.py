@@ -104,7 +104,7 @@ class _Assembly:
         effectors |= self._built("effectors", order.effectors, given)
         self._look_at_calls(effectors, all_channels=len(notifiers) == len(order.notifiers))
         probes = () if self.faults else probes_of(order.probes, effectors)
-        for_reasoning = {**given, **order.given_to_reasoning, "extra_folders": self._folders(), "probes": probes}
+        for_reasoning = {**given, "extra_folders": self._folders(), "probes": probes, **order.given_to_reasoning}
         reasoning = self._built("reasoning", order.reasoning, for_reasoning)
         sensors = self._built("sensors", order.sensors, given)
         if self.faults:

@@ -68,6 +68,8 @@ class Consulted:
     calls: tuple[ModelCall, ...] = ()
     keep_seconds: float = 0.0
     """How long this is the answer to the same question, also when it is none; 0: ask again."""
+    answer_of: str = ""
+    """The event that the question was asked about, when this is its answer reused."""
 
 
 @runtime_checkable

@@ -413,6 +413,8 @@ class HistoryRecord(Frozen):
     timings: dict[str, float] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
     model_calls: tuple[ModelCall, ...] = ()
+    made_by: dict[str, str] = Field(default_factory=dict)
+    """What the decision depends on beside the event, by short hashes: `version`, `rules`, `prompts`, `settings`."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True, protected_namespaces=()

@@ -11,6 +11,7 @@ from cli.diagnose_command import diagnose
 from cli.doctor_command import doctor
 from cli.event_commands import events
 from cli.history_commands import dead, feedback, history, incidents, jobs, pause, resume, status
+from cli.replay_command import replay
 from cli.state import State
 
 app = typer.Typer(
@@ -66,6 +67,7 @@ def version() -> None:
 
 app.command()(diagnose)
 app.command()(doctor)
+app.command()(replay)
 app.command()(status)
 app.command()(feedback)
 app.command()(jobs)

@@ -6,16 +6,16 @@ import asyncio
 import hashlib
 import json
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from llm.answer import read_object
+from llm.answer import Check, usable_object
 from llm.breaker import Breaker
 from llm.errors import Kind, LlmError, Usage
 from llm.preflight import ServerState, failed_state, look, shown_url
-from llm.schema import Schema, ensure_portable, flattened, in_words, problems
+from llm.schema import Schema, ensure_portable, flattened, in_words
 from llm.stream import Deadlines
 from llm.tokens import RESERVE, TokenEstimate
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     import httpx
 
 Message = Mapping[str, str]
-Check = Callable[[dict[str, Any]], str | None]
-"""Says in words what is wrong with an answer that fits the schema, or None; the model gets to read it."""
 
 LOOK_SECONDS = 3.0
 STATE_IS_FRESH_SECONDS = 10.0
@@ -175,7 +173,7 @@ class ChatClient:
         except LlmError as error:
             error.attempts = call.attempts
             error.duration_seconds = asyncio.get_running_loop().time() - call.started
-            error.prompt_hash = _hash(call.messages)
+            error.prompt_hash = prompt_hash(call.messages)
             raise
 
     async def _wait_for_slot(self, seconds: float) -> None:
@@ -243,7 +241,7 @@ class ChatClient:
                 what = f"The server read {usage.prompt_tokens} of about {estimated} tokens and said nothing"
                 raise LlmError(Kind.CONTEXT_OVERFLOW, what, raw=reply.text)
             self.tokens.learn(estimated, usage.prompt_tokens)
-            answer = _checked(reply.text, call)
+            answer = usable_object(reply.text, call.schema, call.check)
         except LlmError as error:
             error.model, error.usage = reported_model or model, usage
             error.finish_reason = collector.finish_reason
@@ -257,7 +255,7 @@ class ChatClient:
             duration_seconds=asyncio.get_running_loop().time() - call.started,
             finish_reason=reply.finish_reason,
             attempts=call.attempts,
-            prompt_hash=_hash(call.messages),
+            prompt_hash=prompt_hash(call.messages),
         )
 
     def _fitting(self, call: _Call) -> tuple[list[Message], int]:
@@ -312,14 +310,6 @@ class ChatClient:
         return False
 
 
-def _checked(text: str, call: _Call) -> dict[str, Any]:
-    answer = read_object(text)
-    wrong = "; ".join(problems(answer, call.schema)) or (call.check(answer) if call.check else None)
-    if wrong:
-        raise LlmError(Kind.BAD_OUTPUT, f"The answer cannot be used: {wrong}")
-    return answer
-
-
 def _correction(error: LlmError) -> list[Message]:
     again = f"{error.message}. Answer again with one JSON object that corrects this."
     return [
@@ -328,5 +318,6 @@ def _correction(error: LlmError) -> list[Message]:
     ]
 
 
-def _hash(messages: Sequence[Message]) -> str:
+def prompt_hash(messages: Sequence[Message]) -> str:
+    """Return what two prompts have in common exactly if they are the same."""
     return hashlib.sha256(json.dumps(list(messages), sort_keys=True).encode()).hexdigest()[:16]

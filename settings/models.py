@@ -265,6 +265,10 @@ class Settings(Section):
         """Return the plan of every category: the shipped one unless the file has another."""
         return {**DEFAULT_PLAYBOOKS, **{category: tuple(names) for category, names in self.playbooks.items()}}
 
+    def with_model(self, enabled: Literal["auto"] | bool) -> Settings:
+        """Return the same settings with the model switched otherwise."""
+        return self.model_copy(update={"llm": self.llm.model_copy(update={"enabled": enabled})})
+
     def job_for(self, job_id: str) -> Job:
         """Return what was said about a job: its own entry, else the one for every other job."""
         jobs = {job.id: job for job in self.jobs}

@@ -136,6 +136,16 @@ class LocalModel(ReasoningModule):
         model = named or _model_of(self._client)
         return f"{model}:{self._prompts.version}" if model else ""
 
+    @property
+    def client(self) -> ChatClient:
+        """What asks the server."""
+        return self._client
+
+    @property
+    def prompts_version(self) -> str:
+        """A short hash of the prompt texts in force."""
+        return self._prompts.version
+
     async def close(self) -> None:
         """Close the connections to the server."""
         await self._client.aclose()
