@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from llm.answer import Check, usable_object
 from llm.breaker import Breaker
 from llm.errors import Kind, LlmError, Usage
-from llm.preflight import ServerState, failed_state, look, shown_url
+from llm.preflight import ServerState, failed_state, look, shown_url, version_of
 from llm.schema import Schema, ensure_portable, flattened, in_words
 from llm.stream import Deadlines
 from llm.tokens import RESERVE, TokenEstimate
@@ -29,7 +29,7 @@ STATE_IS_FRESH_SECONDS = 10.0
 """A model may be swapped while we run; asking for the one that was there would load it again."""
 LONGEST_RETRY_PAUSE_SECONDS = 5.0
 MAX_SHOWN_BACK_CHARS = 1200
-_FORMS = ("schema", "flat", "words")
+_FORMS: tuple[Literal["schema"], Literal["flat"], Literal["words"]] = ("schema", "flat", "words")
 """How the answer's form is asked for: JSON schema, the same without bounds, or a sentence in the prompt."""
 
 
@@ -45,6 +45,10 @@ class Completion:
     finish_reason: str | None
     attempts: int
     prompt_hash: str
+    reading_seconds: float | None = None
+    """From the last attempt's request to its first word; None when the answer came in one piece."""
+    writing_seconds: float | None = None
+    """From its first word to its last."""
 
 
 @dataclass(slots=True)
@@ -122,6 +126,19 @@ class ChatClient:
         if self._context_tokens != "auto":
             return self._context_tokens
         return self.state.context_tokens if self.state else None
+
+    @property
+    def answer_form(self) -> Literal["schema", "flat", "words"]:
+        """How this server turned out to want to be told the form of an answer."""
+        return _FORMS[self._form]
+
+    async def version(self) -> str | None:
+        """Return the server's version, where it tells one; never raises."""
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                return await version_of(self.base_url, self.state.server if self.state else None, self._wire.fetch)
+        except (TimeoutError, LlmError):
+            return None
 
     def prompt_budget(self, most: int) -> int:
         """Return how many tokens, by our own estimate, a prompt may have: at most `most`."""
@@ -233,6 +250,8 @@ class ChatClient:
         messages, estimated = self._fitting(call)
         deadlines = Deadlines(call.end, self._first_token_seconds, self._idle_seconds)
         body = self._body(model, messages, call.schema)
+        clock = asyncio.get_running_loop().time
+        sent = clock()
         collector = await self._wire.ask(f"{self.base_url}/chat/completions", body, deadlines)
         reported_model, usage = collector.reported()
         try:
@@ -256,6 +275,8 @@ class ChatClient:
             finish_reason=reply.finish_reason,
             attempts=call.attempts,
             prompt_hash=prompt_hash(call.messages),
+            reading_seconds=collector.first_at - sent if collector.first_at else None,
+            writing_seconds=clock() - collector.first_at if collector.first_at else None,
         )
 
     def _fitting(self, call: _Call) -> tuple[list[Message], int]:
