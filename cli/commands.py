@@ -9,6 +9,7 @@ import typer
 from cli.config_commands import config
 from cli.diagnose_command import diagnose
 from cli.doctor_command import doctor
+from cli.eval_command import evaluate
 from cli.event_commands import events
 from cli.history_commands import dead, feedback, history, incidents, jobs, pause, resume, status
 from cli.replay_command import replay
@@ -68,6 +69,7 @@ def version() -> None:
 app.command()(diagnose)
 app.command()(doctor)
 app.command()(replay)
+app.command("eval")(evaluate)
 app.command()(status)
 app.command()(feedback)
 app.command()(jobs)
