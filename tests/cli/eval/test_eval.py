@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +17,9 @@ import yaml
 from typer.testing import CliRunner
 
 from cli.commands import app
-from tests.llm.scripted_server import Behaviour, Exchange, ScriptedServer, document, resets, streamed
+from tests.llm.scripted_server import Behaviour, Exchange, ScriptedServer, document, resets, silent, streamed
 
+ROOT = Path(__file__).parents[3]
 WORDS = ("widget", "sprocket", "flange", "gasket", "rotor", "piston", "bolt", "valve")
 Eval = Callable[..., Awaitable[tuple[int, dict[str, Any], str]]]
 
@@ -199,3 +203,25 @@ async def test_the_shipped_examples_serve_where_no_folder_is_named(tmp_path: Pat
     [run] = json.loads(done.stdout)["runs"]
     assert (done.exit_code, run["cases"]) == (0, 40)
     assert run["accuracy"]["value"] > 0.8
+
+
+async def test_a_run_that_is_interrupted_goes_on_where_it_stopped(
+    evaluate: Eval, model: ScriptedServer, corpus: Path, tmp_path: Path
+) -> None:
+    await evaluate("--rules-only")  # writes the configuration
+    model.say(answers(), answers(), silent())
+    where = ["--corpus", str(corpus), "--out", str(tmp_path / "out.jsonl"), "--config", str(tmp_path / "config.yaml")]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    argv = [sys.executable, "-m", "cli", "eval", "--model-only", *where]
+    running = await asyncio.create_subprocess_exec(*argv, env=environ, stderr=asyncio.subprocess.PIPE)
+    async with asyncio.timeout(60):
+        while len(model.questions) < 3:
+            await asyncio.sleep(0.02)
+        running.send_signal(signal.SIGINT)
+        _, said = await running.communicate()
+    assert running.returncode == 130
+    assert b"the same command goes on from there" in said
+    model.say(answers())
+    code, found, _ = await evaluate("--model-only", "--json")
+    assert (code, found["runs"][0]["cases"]) == (0, 9)
+    assert len(model.questions) == 3 + 7 + 1, "two were answered before, and one is asked twice as it answers wrong"
