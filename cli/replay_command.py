@@ -16,10 +16,12 @@ from cli.state import AsJson, remote_of
 from cli.terminal import clean, complain, print_json, quiet_logs
 
 if TYPE_CHECKING:
+    from agentic.pipeline import Decided
     from agentic.questions import Answer
     from agentic.reasoning.recorded import RecordedClient
+    from agentic.rehearsal import Rehearsed
     from agentic.replaying import Comparison
-    from agentic.types import HistoryRecord, ModelCall, Precedent
+    from agentic.types import Event, HistoryRecord, Precedent
     from cli.remote import Remote
     from config import Settings
 
@@ -106,14 +108,26 @@ class _Replay:
         try:
             precedents = self._precedents((await stage.situation(record.event)).digest.signature)
             answer = await self._earlier_answer()
-            if self._recorded is not None:
-                self._recorded.take(record.model_calls)
-            rehearsed = await stage.rehearse(record.event, answer, precedents)
+            rehearsed = await self._rehearse(record.event, answer, precedents)
         finally:
             await self._own.close()
-        self._say_how_the_model_took_part(rehearsed.decided.calls)
+        self._say_how_the_model_took_part(rehearsed.decided)
         found = compare(record, rehearsed.decided.decision, rehearsed.plan, self._own.made_by, precedents)
         return replace(found, reasons=(*found.reasons, *self._reasons))
+
+    async def _rehearse(self, event: Event, answer: Answer | None, precedents: Sequence[Precedent]) -> Rehearsed:
+        """Decide again; where the model's answer no longer stands, once more with more of a long log before it."""
+        stage, recorded, then = self._own.stage, self._recorded, self._record.model_calls
+        if recorded is None:
+            return await stage.rehearse(event, answer, precedents)
+        recorded.take(then)
+        rehearsed = await stage.rehearse(event, answer, precedents)
+        calls = rehearsed.decided.calls
+        if then and calls and calls[-1].error not in (None, then[-1].error):
+            recorded.take(then)
+            recorded.roomy = True
+            rehearsed = await stage.rehearse(event, answer, precedents)
+        return rehearsed
 
     def _precedents(self, signature: str) -> Sequence[Precedent]:
         from agentic.replaying import earlier_or_taught
@@ -151,17 +165,23 @@ class _Replay:
         situation = await self._own.stage.situation(other.event)
         return kept(await model.consult(situation), situation)
 
-    def _say_how_the_model_took_part(self, calls: Sequence[ModelCall]) -> None:
+    def _say_how_the_model_took_part(self, decided: Decided) -> None:
+        calls, recorded, then = decided.calls, self._recorded, self._record.model_calls
         if not calls:
+            why = next((note for note in decided.notes if note.startswith("llm: ")), "llm: the others are sure")
+            if then:
+                self._reasons.append(f"The model was asked then and would not be today: {why.removeprefix('llm: ')}")
             return
-        recorded, then = self._recorded, self._record.model_calls
         if recorded is None:
             before = ", ".join(sorted({call.model for call in then})) or "nobody was asked"
             self._reasons.append(f"The model was asked again: {calls[-1].model}; then: {before}")
         elif not then:
             self._reasons.append("The rules are not sure today, and the model was not asked then; --ask-model asks it")
         elif recorded.asked_otherwise:
-            self._reasons.append("The question would be worded otherwise today; the recorded answer was taken")
+            self._reasons.append(
+                "The question would not be the same to the letter today (prompts, hints, or lines of a long log); "
+                "the recorded answer was taken"
+            )
         if recorded is not None and then and calls[-1].error not in (None, then[-1].error):
             self._reasons.append(f"The recorded answer does not pass today's checks: {calls[-1].error}")
 

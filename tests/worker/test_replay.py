@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from agentic.types import Feedback
 from cli.commands import app
 from store import Store
 from tests.cli.conftest import FakeApi
-from tests.llm.scripted_server import ScriptedServer, document, silent
+from tests.llm.scripted_server import Exchange, ScriptedServer, document, silent, streamed
 from tests.worker.conftest import Report, StartWorker
 from tests.worker.test_probes import asks_then_answers, command
 from tests.worker.test_questions import log_of, model, says, settings
@@ -196,13 +197,61 @@ async def test_other_prompts_and_a_model_asked_anew_are_named(
     assert code == 0
     assert [reason.partition(":")[0] for reason in found["reasons"]] == [
         "The texts that are sent to the model changed",
-        "The question would be worded otherwise today; the recorded answer was taken",
+        "The question would not be the same to the letter today (prompts, hints, or lines of a long log); "
+        "the recorded answer was taken",
     ]
     model.say(says(category="code_error", confidence=70))
     code, found = await replay("e1", "--ask-model")
     assert code == 1
     assert [one["what"] for one in found["differences"]] == ["category", "confidence"]
     assert "The model was asked again: llama-3-8b; then: llama-3-8b" in found["reasons"]
+
+
+async def test_an_answer_may_rest_on_a_line_that_would_not_be_shown_today(
+    start_worker: StartWorker, report: Report, model: ScriptedServer, replay: Replay
+) -> None:
+    async def cites_the_first_line(exchange: Exchange) -> None:
+        shown = re.findall(r"^(\d+)\| (.*)", exchange.body["messages"][1]["content"], re.MULTILINE)
+        number, text = shown[0]
+        answer = {
+            "reading": "The first line tells it.",
+            "evidence": [{"line": int(number), "quote": text[:40]}],
+            "root_cause": "It was started wrongly",
+            "category": "config_error",
+            "actions": [],
+            "confidence": 80,
+        }
+        await streamed(json.dumps(answer))(exchange)
+
+    model.say(cites_the_first_line)
+    chain: list[dict[str, Any]] = [{"use": "precedent"}, {"use": "rules"}, {"use": "llm", "prompt_tokens": 2400}]
+    log = [f"frobnicator: gizmo {chr(97 + n % 26)}{chr(97 + n // 26)} is turning, as gizmos do" for n in range(300)]
+    async with start_worker(**settings(model), reasoning=chain):
+        record = await report(event_id="e1", log=log)
+    assert record["diagnosis"]["category"] == "config_error", record["notes"]
+    code, found = await replay("e1", reasoning=[*chain[:2], {"use": "llm", "prompt_tokens": 1400}])
+    assert code == 0, found
+    assert "not be the same to the letter" in found["reasons"][-1]
+    code, found = await replay("e1", reasoning=[*chain[:2], {"use": "llm", "prompt_tokens": 1100}])
+    assert code == 1
+    assert found["reasons"][-1].startswith("The model was asked then and would not be today: the model was not asked: ")
+
+
+async def test_a_recorded_answer_that_is_not_true_of_the_log_today_is_named(
+    start_worker: StartWorker, report: Report, model: ScriptedServer, replay: Replay, store: Store, api: FakeApi
+) -> None:
+    model.say(says())
+    async with start_worker(**settings(model)):
+        await report(event_id="e1", log=log_of("a"))
+    record = await store.record("e1")
+    assert record is not None
+    record["model_calls"][0]["raw"] = record["model_calls"][0]["raw"].replace("refused the", "accepted the")
+    code, found = await replay("other")
+    assert code == 2
+    api.pages["/history/other"] = (200, {**record, "event_id": "other"})
+    code, found = await replay("other")
+    assert code == 1
+    assert found["reasons"][-1] == "The recorded answer does not pass today's checks: bad_output"
 
 
 async def test_what_cannot_be_replayed_ends_with_2(
