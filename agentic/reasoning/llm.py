@@ -23,6 +23,7 @@ from agentic.reasoning.consulted import Redacts, call_of
 from agentic.reasoning.prompts import Prompts
 from agentic.reasoning.prompts.excerpt import shown_lines
 from agentic.reasoning.prompts.form import form_schema, untrue
+from agentic.reasoning.prompts.parts import facts, hints, menu_text, probe_menu
 from agentic.reasoning.prompts.untrusted import harmless, mark_for, numbered
 from agentic.types import (
     Action,
@@ -32,7 +33,6 @@ from agentic.types import (
     Diagnosis,
     Line,
     ModelCall,
-    Precedent,
     ProbeAnswer,
     Situation,
 )
@@ -43,9 +43,6 @@ log = structlog.get_logger(__name__)
 MAX_TURNS = 3
 LEAST_LOG_TOKENS = 150
 MAX_MENU = 40
-LONG_MENU = 12
-"""From here on the menu is shown without descriptions."""
-MAX_PRECEDENTS = 3
 MAX_PROBE_LINES = 15
 MAX_PROBE_CHARS = 1500
 """Two results of this size still fit into a context of 4096 tokens behind the longest question."""
@@ -235,12 +232,12 @@ class LocalModel(ReasoningModule):
         tokens = self._client.tokens
         menu = tuple(a for a in situation.menu.values() if a.kind is not ActionKind.NO_OP)[:MAX_MENU]
         parts = {
-            "menu": _menu_text(menu),
-            "hints": _hints(situation),
-            "facts": self._redactor.text(_facts(situation)),
+            "menu": menu_text(menu),
+            "hints": hints(situation),
+            "facts": self._redactor.text(facts(situation)),
         }
         probes = tuple(probe for probe in self._probes if probe.serves(situation.event.job_id))
-        empty = self._prompts.question(**parts, mark=mark_for(), log="") + _probe_menu(probes)
+        empty = self._prompts.question(**parts, mark=mark_for(), log="") + probe_menu(probes)
         budget = self._client.prompt_budget(self._prompt_tokens)
         room = budget - tokens.messages([_message("system", self._prompts.system), _message("user", empty)])
         if room < LEAST_LOG_TOKENS:
@@ -255,7 +252,7 @@ class LocalModel(ReasoningModule):
             return "the model was not asked: there is no log to read"
         text = numbered(lines)
         user = self._prompts.question(**parts, mark=mark_for(parts["facts"], text), log=text)
-        user += _probe_menu(probes)
+        user += probe_menu(probes)
         return _Question([_message("system", self._prompts.system), _message("user", user)], lines, menu, probes)
 
     async def _answer(self, question: _Question, situation: Situation, calls: list[ModelCall]) -> Mapping[str, Any]:
@@ -334,64 +331,6 @@ def _message(role: str, content: str) -> dict[str, str]:
 
 def _model_of(client: ChatClient) -> str | None:
     return client.state.model if client.state else None
-
-
-def _menu_text(menu: Sequence[Action]) -> str:
-    rows = []
-    for number, action in enumerate(menu, 1):
-        row = f"{number}. {action.name}"
-        if action.kind.value != action.name:
-            row += f" [{action.kind}]"
-        if len(menu) < LONG_MENU and action.description:
-            row += f": {harmless(action.description, 100)}"
-        rows.append(row)
-    return "\n".join(rows) or "(empty: actions must be [])"
-
-
-def _probe_menu(probes: Sequence[Probe]) -> str:
-    if not probes:
-        return ""
-    rows = (f"{n}. {harmless(p.name, 60)}: {harmless(p.description, 100)}" for n, p in enumerate(probes, 1))
-    return "\nIf one of these checks would decide, put its number into need; otherwise 0.\n" + "\n".join(rows)
-
-
-def _facts(situation: Situation) -> str:
-    """Return what was reported of the run, one fact a line; all of it is untrusted."""
-    event = situation.event
-    facts = {
-        "job": event.job_id,
-        "status": event.status.value,
-        "exit code": event.exit_code,
-        "command": event.command,
-        "seconds": round(event.duration_seconds) if event.duration_seconds is not None else None,
-        "lines in the log": situation.digest.total_lines,
-    }
-    return "\n".join(f"{name}: {harmless(str(value), 200)}" for name, value in facts.items() if value is not None)
-
-
-def _hints(situation: Situation) -> str:
-    """Return what rules and earlier incidents say, in words of our own only."""
-    hints = []
-    if situation.suspicion is not None:
-        suspected = situation.suspicion.diagnosis
-        where = ", ".join(str(line) for line in suspected.evidence[:5])
-        hints.append(
-            f"A rule suspects {suspected.category}{f' because of line {where}' if where else ''}; it is not sure."
-        )
-    hints += [_precedent(precedent) for precedent in situation.precedents[:MAX_PRECEDENTS]]
-    return "".join(f"\n{hint}" for hint in hints)
-
-
-def _precedent(precedent: Precedent) -> str:
-    tried = ", ".join(harmless(name, 60) for name in precedent.tried[:4]) or "nothing"
-    hint = f"An earlier failure that looked the same was {precedent.category}; tried: {tried}; it ended "
-    hint += "healed." if precedent.verified else f"{harmless(precedent.status, 20)}."
-    for said in precedent.feedback[-1:]:
-        if said.verdict in ("right", "wrong", "partly"):
-            hint += f" A person called that {said.verdict}."
-        if said.correct_category is not None:
-            hint += f" A person corrected it to {said.correct_category}."
-    return hint
 
 
 def _note(model: str, calls: Sequence[ModelCall]) -> str:
