@@ -50,6 +50,9 @@ class ReasoningModule(ABC):
     """True for a plain `decide` that never waits and is done within a millisecond or two: for an ordinary log it
     then needs no thread, which would cost more than the answer."""
 
+    timeout_seconds: ClassVar[float] = 60.0
+    """How long one event waits for an answer; then the next module of the chain is asked."""
+
     @abstractmethod
     def decide(self, situation: Situation) -> Decision | Awaitable[Decision | None] | None:
         """Return a decision, or None to leave it to the next module of the chain."""

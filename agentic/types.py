@@ -7,7 +7,7 @@ action placed in a plan; an *outcome* is the record of what a step really did.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -154,6 +154,10 @@ class LogDigest(Frozen):
     """The whole log cleaned of colours and control characters, index = line number; never stored."""
     numbers: tuple[int, ...] = Field(default=(), exclude=True, repr=False)
     """Of a log too long to keep: the number in the log as received of each of `lines`. Empty when they are all."""
+
+    def numbered(self) -> Iterator[tuple[int, str]]:
+        """Return each of `lines` after its number in the log as received, which is what evidence names."""
+        return zip(self.numbers or range(len(self.lines)), self.lines, strict=True)
 
 
 class Diagnosis(Frozen):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_BLANKS_AT_THE_END = re.compile(r"[ \t]+$", re.MULTILINE)
 WIDE = 160
 
 
@@ -38,5 +40,17 @@ def console() -> Console:
     """Return where tables and pages go; wide when nobody's window bounds it."""
     from rich.console import Console
 
-    plain = not sys.stdout.isatty()
-    return Console(width=WIDE if plain else None, highlight=False, emoji=False, markup=False, soft_wrap=False)
+    if sys.stdout.isatty():
+        return Console(highlight=False, emoji=False, markup=False, soft_wrap=False)
+    return Console(width=WIDE, file=_Trimmed(), highlight=False, emoji=False, markup=False, soft_wrap=False)
+
+
+class _Trimmed(io.StringIO):
+    """Standard output without the blanks with which tables fill their lines: who reads it is a program or a mail."""
+
+    def write(self, text: str) -> int:
+        sys.stdout.write(_BLANKS_AT_THE_END.sub("", text))
+        return len(text)
+
+    def flush(self) -> None:
+        sys.stdout.flush()

@@ -99,6 +99,7 @@ def test_history_shows_what_when_and_why_of_each_failure(invoke: Invoke, api: An
     assert "The volume of out.tar" in why
     assert event_id.strip() == "e-1"
     assert "e-0" in invoke("history", "--all").stdout
+    assert [line for line in done.stdout.splitlines() if line != line.rstrip()] == [], "fit for a mail or a diff"
 
 
 def test_history_reads_page_by_page_and_hands_filters_on(invoke: Invoke, api: Any) -> None:

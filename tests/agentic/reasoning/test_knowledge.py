@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from agentic.reasoning.causes import render
-from agentic.reasoning.reading import check_examples, load
-from agentic.reasoning.rules import Rules, unknown
-from agentic.reasoning.signatures import BUILT_IN, PLACEHOLDER, Role, Signature, compile_pattern
+from agentic.reasoning.reading import check_examples
+from agentic.reasoning.rules import Rules, shipped, unknown
+from agentic.reasoning.signatures import PLACEHOLDER, Role, Signature, compile_pattern
 from agentic.types import Category, Diagnosis, Situation
 
-SIGNATURES = load(BUILT_IN)
+SIGNATURES = shipped()
 DECISIVE = (Role.CAUSE, Role.GENERIC, Role.SUCCESS)
 TABLES: dict[str, list[Signature]] = {}
 for _one in SIGNATURES:
