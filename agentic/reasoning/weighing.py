@@ -40,6 +40,10 @@ DEPTH: dict[Category, int] = {
 _ROLE_SCORE = {Role.CAUSE: 0, Role.GENERIC: -18, Role.SYMPTOM: -40}
 ENOUGH = 50
 """Confidence below which nothing is claimed."""
+_CARRIED = 50
+"""What is taken off a finding in a text that the run only works on."""
+_NO_FAULT = 50
+"""What is taken off a finding without a word of failure in a run that ended with 0."""
 PASSING = frozenset(
     {
         Category.NETWORK_ERROR,
@@ -86,10 +90,13 @@ def weigh(found: Sequence[Found], context: LineContext, event: Event, exit_says:
 
 def _weighed(entry: Found, context: LineContext, event: Event, exit_says: ExitMeaning | None) -> Candidate:
     signature = entry.signature
-    weighed = [(context.penalty(hit.line, signature), hit) for hit in entry.hits]
+    weighed = [(context.penalty(hit.line, signature) + _CARRIED * hit.carried, hit) for hit in entry.hits]
     least = min(penalty for penalty, _ in weighed)
     hits = [hit for penalty, hit in weighed if penalty <= least + 10]
     confidence = signature.confidence - least
+    if event.exit_code == 0 and not signature.any_level and not context.looks_like_a_fault(hit.line for hit in hits):
+        # A counter or a name in a run that ended with 0 is no fault.
+        confidence -= _NO_FAULT
     score = float(confidence) + DEPTH[signature.category] + _ROLE_SCORE[signature.role]
     score += context.position_bonus(hits[0].line, hits[-1].line)
     if exit_says is not None and exit_says.category is signature.category:
