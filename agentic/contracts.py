@@ -57,6 +57,9 @@ class ReasoningModule(ABC):
     def decide(self, situation: Situation) -> Decision | Awaitable[Decision | None] | None:
         """Return a decision, or None to leave it to the next module of the chain."""
 
+    def close(self) -> Awaitable[None] | None:
+        """Called once when the worker stops."""
+
 
 @dataclass(frozen=True, slots=True)
 class Consulted:
@@ -68,6 +71,8 @@ class Consulted:
     calls: tuple[ModelCall, ...] = ()
     keep_seconds: float = 0.0
     """How long this is the answer to the same question, also when it is none; 0: ask again."""
+    answer_of: str = ""
+    """The event that the question was asked about, when this is its answer reused."""
 
 
 @runtime_checkable

@@ -53,16 +53,20 @@ class Core:
     memory: Memory
     worker: str = ""
     questions: Questions = field(default_factory=Questions)
+    made_by: Mapping[str, str] = field(default_factory=dict)
+    """What decisions depend on beside the event, for the record."""
 
 
 @dataclass(slots=True)
-class _Decided:
+class Decided:
     """What the chain of reasoning modules came to, and how."""
 
     decision: Decision
     """That there is none, until the whole chain was asked."""
     notes: list[str] = field(default_factory=list)
     calls: tuple[ModelCall, ...] = ()
+    answer_of: str = ""
+    """The event whose answer from a model was reused."""
 
     def note(self, module: str, said: str | None) -> None:
         """Keep a sentence for the record."""
@@ -85,13 +89,15 @@ class _Decided:
     def as_progress(self) -> dict[str, Any]:
         """Return it as it is stored with the incident."""
         diagnosis = self.decision.diagnosis
-        return {"decision": self.decision, "diagnosis": diagnosis, "notes": self.notes, "calls": self.calls}
+        found = {"decision": self.decision, "diagnosis": diagnosis, "notes": self.notes, "calls": self.calls}
+        return {**found, "answer_of": self.answer_of}
 
     @classmethod
-    def of_progress(cls, stored: Mapping[str, Any]) -> _Decided:
+    def of_progress(cls, stored: Mapping[str, Any]) -> Decided:
         """Return what `as_progress` stored."""
         calls = tuple(ModelCall.model_validate(call) for call in stored.get("calls", ()))
-        return cls(Decision.model_validate(stored["decision"]), list(stored.get("notes", ())), calls)
+        decision = Decision.model_validate(stored["decision"])
+        return cls(decision, list(stored.get("notes", ())), calls, str(stored.get("answer_of", "")))
 
 
 _UNDECIDED = Decision(
@@ -119,15 +125,9 @@ class Pipeline:
             return self._record(incident, RecordStatus.IGNORED, reason=reason)
 
         clock = time.monotonic()
-        digest = await self._digest(event)
-        situation = Situation(
-            event=event,
-            digest=digest,
-            job=job,
-            precedents=tuple(await self._core.memory.recall(event, digest)),
-            menu=self._core.planner.menu(job),
-        )
-        decided = await self._decide(incident, situation)
+        situation = await self.situate(event, job)
+        digest = situation.digest
+        decided = await self.decide(incident, situation)
         if isinstance(decided, Deferred):
             return decided
         decision = decided.decision
@@ -148,6 +148,18 @@ class Pipeline:
             notes=tuple(decided.notes),
             diagnose_seconds=diagnose_seconds,
             model_calls=tuple(decided.calls),
+            made_by={**self._core.made_by, **({"answer_of": decided.answer_of} if decided.answer_of else {})},
+        )
+
+    async def situate(self, event: Event, job: Job) -> Situation:
+        """Read the log and gather what a reasoning module may look at."""
+        digest = await self._digest(event)
+        return Situation(
+            event=event,
+            digest=digest,
+            job=job,
+            precedents=tuple(await self._core.memory.recall(event, digest)),
+            menu=self._core.planner.menu(job),
         )
 
     async def _digest(self, event: Event) -> LogDigest:
@@ -155,12 +167,12 @@ class Pipeline:
         read = partial(digest_log, event.log, exit_code=event.exit_code, command=event.command, context=context)
         return await asyncio.to_thread(read) if _is_long(event) else read()
 
-    async def _decide(self, incident: Incident, situation: Situation) -> _Decided | Deferred:
+    async def decide(self, incident: Incident, situation: Situation) -> Decided | Deferred:
         """Return what an earlier delivery decided, else the first confident answer of the chain."""
         known = _decided(incident.progress)
         if known is not None:
             return known
-        found = _Decided(_UNDECIDED)
+        found = Decided(_UNDECIDED)
         best: Decision | None = None
         for name, module in self._core.chain:
             asked = situation.model_copy(update={"suspicion": best}) if best is not None else situation
@@ -169,6 +181,7 @@ class Pipeline:
                 if isinstance(consulted, Deferred):
                     return consulted
                 found.calls += consulted.calls
+                found.answer_of = consulted.answer_of
                 found.note(name, consulted.reason)
                 answer = consulted.decision
             else:
@@ -184,7 +197,7 @@ class Pipeline:
             await incident.save(**found.as_progress())  # it is not asked twice
         return found
 
-    async def _ask(self, name: str, module: ReasoningModule, situation: Situation, found: _Decided) -> Decision | None:
+    async def _ask(self, name: str, module: ReasoningModule, situation: Situation, found: Decided) -> Decision | None:
         """Ask one module; what it breaks is noted, and the chain goes on."""
         in_place = module.quick and not _is_long(situation.event)
         try:
@@ -216,6 +229,7 @@ class Pipeline:
         notes: tuple[str, ...] = (),
         diagnose_seconds: float = 0.0,
         model_calls: tuple[ModelCall, ...] = (),
+        made_by: Mapping[str, str] | None = None,
     ) -> HistoryRecord:
         return write_record(
             incident,
@@ -228,6 +242,7 @@ class Pipeline:
             notes=notes,
             diagnose_seconds=diagnose_seconds,
             model_calls=model_calls,
+            made_by=made_by,
         )
 
 
@@ -235,9 +250,9 @@ def _is_long(event: Event) -> bool:
     return sum(map(len, event.log)) > LONG_LOG_CHARS
 
 
-def _decided(progress: Mapping[str, Any]) -> _Decided | None:
+def _decided(progress: Mapping[str, Any]) -> Decided | None:
     """Return what an earlier delivery decided."""
-    return _Decided.of_progress(progress) if "decision" in progress else None
+    return Decided.of_progress(progress) if "decision" in progress else None
 
 
 def _diagnosed(progress: Mapping[str, Any]) -> Decision | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from agentic.acting import Acted
@@ -21,6 +22,7 @@ def write_record(
     notes: tuple[str, ...] = (),
     diagnose_seconds: float = 0.0,
     model_calls: tuple[ModelCall, ...] = (),
+    made_by: Mapping[str, str] | None = None,
 ) -> HistoryRecord:
     """Build the one record of an event; timings are seconds: waiting, diagnosing, acting, and all in all."""
     now = utc_now()
@@ -43,6 +45,7 @@ def write_record(
         timings=_timings(incident, now, acted, diagnose_seconds),
         notes=notes,
         model_calls=model_calls,
+        made_by=dict(made_by or {}),
     )
 
 

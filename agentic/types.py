@@ -181,6 +181,13 @@ class Decision(Frozen):
     note: str | None = None
 
 
+class ProbeAnswer(Frozen):
+    """What a check that the model asked for said, as the model got to read it."""
+
+    name: str
+    text: str
+
+
 class ModelCall(Frozen):
     """One question to a model, answered or not."""
 
@@ -195,6 +202,8 @@ class ModelCall(Frozen):
     """What the model said: redacted, shortened, and still untrusted."""
     error: str | None = None
     """Why it gave no usable answer, by the names of docs/lm-studio.md."""
+    probe: ProbeAnswer | None = None
+    """The check that it asked for instead of answering."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
@@ -408,6 +417,8 @@ class HistoryRecord(Frozen):
     timings: dict[str, float] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
     model_calls: tuple[ModelCall, ...] = ()
+    made_by: dict[str, str] = Field(default_factory=dict)
+    """What the decision depends on beside the event, by short hashes: `version`, `rules`, `prompts`, `settings`."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True, protected_namespaces=()

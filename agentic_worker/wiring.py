@@ -17,6 +17,7 @@ from agentic.questions import Questions
 from agentic.reasoning.precedent import PrecedentModule
 from agentic.reasoning.rules import Rules
 from agentic.types import Event, Job, LogDigest, Situation, utc_now
+from settings.fingerprints import made_by
 from settings.models import Settings
 from settings.parts import build_parts
 
@@ -58,6 +59,7 @@ def build(settings: Settings, memory: Memory, worker: str, environ: Mapping[str,
         memory=memory,
         worker=worker,
         questions=Questions(settings.llm.deadline_seconds + ANSWER_GRACE_SECONDS, settings.llm.max_wait_seconds),
+        made_by=made_by(settings, parts),
     )
     intake = Limits(settings.api.max_body_bytes, settings.api.max_log_bytes, settings.api.max_batch)
     return Parts(

@@ -96,6 +96,21 @@ RECORD: dict[str, Any] = {
     "notes": [],
 }
 HISTORY: dict[str, Any] = {"records": [RECORD], "next_cursor": "WzMwXQ"}
+PRECEDENTS: dict[str, Any] = {
+    "precedents": [
+        {
+            "event_id": EVENT_ID,
+            "job_id": "nightly-backup",
+            "category": "disk_full",
+            "root_cause": DIAGNOSIS["root_cause"],
+            "tried": ["free_disk"],
+            "status": "resolved",
+            "verified": True,
+            "feedback": [],
+            "at": DONE_AT,
+        }
+    ]
+}
 STORED: dict[str, Any] = {"status": "stored", "event_id": EVENT_ID, "links": LINKS}
 INCIDENT: dict[str, Any] = {
     "event_id": EVENT_ID,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from agentic.report import NAME_PATTERN
-from agentic.types import Category, HistoryRecord
+from agentic.types import Category, HistoryRecord, Precedent
 from agentic.unseen import visible_text
 
 
@@ -117,6 +117,12 @@ class HistoryPage(BaseModel):
 
     records: list[HistoryRecord]
     next_cursor: str | None
+
+
+class Precedents(BaseModel):
+    """Earlier incidents that looked the same."""
+
+    precedents: list[Precedent]
 
 
 class TimelineEntry(BaseModel):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from agentic.types import Feedback
+from agentic.types import Feedback, Precedent
 
 QUEUED, DUPLICATE, FULL = "queued", "duplicate", "full"
 """What `enqueue` answers; the store's own enumeration has these values."""
@@ -65,6 +65,9 @@ class Store(Protocol):
 
     async def record(self, event_id: str) -> Mapping[str, Any] | None:
         """Return one history record with its feedback."""
+
+    async def precedents(self, signature: str, job_id: str) -> Sequence[Precedent]:
+        """Return incidents with a signature, newest first, as the event of a job would recall them."""
 
     async def add_feedback(self, feedback: Feedback) -> bool:
         """Keep feedback; False when the event is not known."""

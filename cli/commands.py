@@ -9,8 +9,10 @@ import typer
 from cli.config_commands import config
 from cli.diagnose_command import diagnose
 from cli.doctor_command import doctor
+from cli.eval_command import evaluate
 from cli.event_commands import events
 from cli.history_commands import dead, feedback, history, incidents, jobs, pause, resume, status
+from cli.replay_command import replay
 from cli.state import State
 
 app = typer.Typer(
@@ -66,6 +68,8 @@ def version() -> None:
 
 app.command()(diagnose)
 app.command()(doctor)
+app.command()(replay)
+app.command("eval")(evaluate)
 app.command()(status)
 app.command()(feedback)
 app.command()(jobs)

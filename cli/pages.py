@@ -41,6 +41,7 @@ MEANING = {
     "unknown": "an action may or may not have happened: please look",
     "dead": "could not be processed",
 }
+RAW_SHOWN = 400
 CHECK = {
     "verified": "it helped",
     "failed": "it did not help",
@@ -191,6 +192,7 @@ def show_record(console: Console, record: Mapping[str, Any], timeline: Sequence[
     reasons = {step.get("step"): clean(step.get("reason")) for step in record.get("actions") or ()}
     page.section("Outcome", [_outcome(one, reasons.get(one.get("step"), "")) for one in record.get("outcomes") or ()])
     page.section("Check", _verification(record.get("verification")))
+    page.section("Model", [line for call in record.get("model_calls") or () for line in _model_call(call)])
     page.section("Notes", [clean(note) for note in record.get("notes") or ()])
     page.section("Timeline", _timeline(timeline))
     page.section("Feedback", [_feedback(said) for said in record.get("feedback") or ()])
@@ -281,6 +283,21 @@ def _outcome(outcome: Mapping[str, Any], reason: str) -> Text:
         f" in {seconds(took)}" if took else "",
         f": {detail}" if detail else "",
     )
+
+
+def _model_call(call: Mapping[str, Any]) -> list[str | Text]:
+    """Write one question: who was asked, what it cost, what came back, and the check it asked for."""
+    about = f", {clean(call.get('prompt_tokens'))} + {clean(call.get('completion_tokens') or 0)} tokens"
+    head = Text(f"{clean(call.get('model')) or 'nobody'} in {seconds(call.get('duration_seconds'))}")
+    head.append(about if call.get("prompt_tokens") else "")
+    head.append(f", no answer: {clean(call['error'])}" if call.get("error") else "", "bold red")
+    lines: list[str | Text] = [head]
+    if call.get("raw"):
+        lines.append(Text(f"  {' '.join(clean(call['raw']).split())[:RAW_SHOWN]}", "dim"))
+    if probe := call.get("probe"):
+        lines.append(f"  it asked for the check {clean(probe.get('name'))}:")
+        lines += [f"    {clean(line)}" for line in str(probe.get("text", "")).splitlines()]
+    return lines
 
 
 def _verification(verification: Mapping[str, Any] | None) -> list[str | Text]:

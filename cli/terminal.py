@@ -6,6 +6,8 @@ import io
 import json
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,6 +31,24 @@ def complain(message: str) -> None:
 def clean_lines(text: str) -> str:
     """Clean a text of several lines."""
     return "\n".join(clean(line) for line in text.split("\n"))
+
+
+@contextmanager
+def quiet_logs() -> Iterator[None]:
+    """Keep what the services' parts log out of the answers; only what is wrong is said, on stderr."""
+    import logging
+
+    import structlog
+
+    before = structlog.get_config()
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 def print_json(value: Any) -> None:

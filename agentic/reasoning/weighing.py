@@ -130,7 +130,7 @@ def _without_outranked(candidates: list[Candidate]) -> list[Candidate]:
         candidate
         for place, candidate in enumerate(candidates)
         if not any(
-            _explains(other, candidate) and (above < place or not _explains(candidate, other))
+            _explains(other, candidate) and _goes_first(other, candidate, likelier=above < place)
             for name in _names(candidate)
             for above, other in explaining.get(name, ())
             if other is not candidate
@@ -138,6 +138,18 @@ def _without_outranked(candidates: list[Candidate]) -> list[Candidate]:
     ]
     # A ring of three that explain each other would leave nothing: then the score decides.
     return kept or candidates
+
+
+def _goes_first(cause: Candidate, other: Candidate, *, likelier: bool) -> bool:
+    """Say which of two stays: who names the other knows more than who names a whole category, then the likelier."""
+    if not _explains(other, cause):
+        return True
+    named, naming = _by_name(cause, other), _by_name(other, cause)
+    return likelier if named == naming else named
+
+
+def _by_name(cause: Candidate, other: Candidate) -> bool:
+    return not cause.signature.outranks.isdisjoint(_names(other)[:2])
 
 
 def _explains(cause: Candidate, other: Candidate) -> bool:

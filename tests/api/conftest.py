@@ -23,7 +23,8 @@ from fastapi import FastAPI
 import store as store_package
 from agentic.intake import Limits as IntakeLimits
 from agentic.intake import event_from_json, parse_event
-from agentic.types import Category, Diagnosis, Event, Feedback, HistoryRecord, RecordStatus
+from agentic.pipeline import as_memory
+from agentic.types import Category, Diagnosis, Event, Feedback, HistoryRecord, LogDigest, Precedent, RecordStatus
 from api.main import create_app
 from settings.models import ApiSettings, Settings
 from store.errors import BadCursor, StoreUnavailable
@@ -89,6 +90,20 @@ class MemoryStore:
 
     async def retry_after_seconds(self) -> int:
         return 17
+
+    async def precedents(self, signature: str, job_id: str) -> list[Precedent]:
+        self._here()
+        return [
+            Precedent(
+                event_id=record["event_id"],
+                job_id=record["job_id"],
+                category=record["diagnosis"]["category"],
+                status=record["status"],
+                at=record["finished_at"],
+            )
+            for record in reversed(self.records)
+            if record["diagnosis"] and (record["digest"] or {}).get("signature") == signature
+        ]
 
     async def history(self, *, limit: int, cursor: str | None, order: str = "desc", **wanted: Any) -> MemoryPage:
         self._here()
@@ -252,6 +267,9 @@ class Backend(Protocol):
         """Make a dead letter."""
 
 
+SIGNATURE = "5f0c9a1b7d3e2468"
+
+
 def record_of(event: Event, status: str, category: str | None) -> HistoryRecord:
     """Write a record as a worker would."""
     diagnosis = None
@@ -262,6 +280,7 @@ def record_of(event: Event, status: str, category: str | None) -> HistoryRecord:
         job_id=event.job_id,
         status=RecordStatus(status),
         event=event,
+        digest=LogDigest(signature=SIGNATURE),
         diagnosis=diagnosis,
         received_at=event.received_at,
         finished_at=datetime.now(UTC),
@@ -300,7 +319,7 @@ class ValkeyBackend:
     async def settle(self, event_id: str, status: str = "suggested", category: str | None = None) -> None:
         claimed = await self._claim(event_id)
         record = record_of(event_from_json(claimed.payload), status, category)
-        assert await self.store.finish(event_id, claimed.fence, record)
+        assert await self.store.finish(event_id, claimed.fence, record, memory=as_memory(record))
 
     async def queued(self, event_id: str) -> Event:
         return event_from_json((await self._claim(event_id)).payload)
