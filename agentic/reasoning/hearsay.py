@@ -111,7 +111,7 @@ _KINDS: tuple[tuple[str, int, str], ...] = (
     (
         "expected",
         50,
-        r"(?i:\((?:is )?expected (?:by|in|for) (?:this|the|a) test\)|\bexpected (?:failure|error) in test\b|\b(?:simulat|inject)(?:ed|ing) (?:a |an )?(?:\w+ )?(?:error|failure|fault|timeout))",
+        r"(?i:\((?:is )?expected (?:by|in|for) (?:this|the|a) test\)|\bexpected (?:failure|error) in test\b|\b(?:simulat|inject|rehears)(?:ed|ing) (?:an? |the )?\w+|\bas (?:intended|designed|expected|planned)\b)",
     ),
     (
         "threshold",
