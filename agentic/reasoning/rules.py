@@ -89,6 +89,8 @@ class Rules(ReasoningModule):
         well = healthy(found, context, event, standing, exit_says)
         if well is None and standing:
             answer = judged(candidates, exit_says, context, haystack, numbers)
+            if answer.diagnosis.category is Category.UNKNOWN and (told := _from_run(event, exit_says, context)):
+                return Judged(told, told.confidence)
             # A run that says it went well may be right; nothing is done to it on the word of one line.
             return replace(answer, perhaps_well=told_success(found, context, event))
         alone = well or _from_run(event, exit_says, context)
