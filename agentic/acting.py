@@ -114,7 +114,9 @@ class Actor:
         """Store the plan: whoever goes on must find the same steps under the same numbers."""
         decision = course.decision
         pinned = decision.model_copy(update={"actions": tuple(step.name for step in plan)})
-        await course.incident.save(stage=stage, decision=pinned, diagnosis=decision.diagnosis, steps=plan)
+        await course.incident.save(
+            stage=stage, decision=pinned, diagnosis=decision.diagnosis, steps=plan, evidence=course.evidence
+        )
 
     def _hash(self, plan: Sequence[Step], actions: Sequence[Action]) -> str:
         return plan_hash(tuple(zip(plan, actions, strict=True)), self._declared)

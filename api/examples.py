@@ -134,6 +134,7 @@ INCIDENT_DETAIL: dict[str, Any] = {
     "stage": "done",
     "timeline": TIMELINE,
     "plan": RECORD["actions"],
+    "evidence": [{"line": 1, "text": LOG[1]}],
     "record": RECORD,
 }
 JOB: dict[str, Any] = {

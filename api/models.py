@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from agentic.report import NAME_PATTERN
-from agentic.types import Category, HistoryRecord, Precedent, Step
+from agentic.types import Category, HistoryRecord, Line, Precedent, Step
 from agentic.unseen import visible_text
 
 
@@ -172,6 +172,7 @@ class IncidentDetail(IncidentOut):
     """One incident with its plan and timeline, and its record once there is one."""
 
     plan: list[Step] | None
+    evidence: list[Line] | None = Field(description="The lines that prove the cause")
     timeline: list[TimelineEntry]
     record: HistoryRecord | None
 

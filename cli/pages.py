@@ -169,6 +169,8 @@ def show_incident(console: Console, incident: Mapping[str, Any]) -> None:
     diagnosis = incident.get("diagnosis")
     if diagnosis:
         page.section("Cause", cause_lines(diagnosis))
+    told = {line["line"]: line["text"] for line in incident.get("evidence") or ()}
+    page.section("Evidence", evidence_lines(diagnosis or {}, (), told))
     page.section("Plan", [line for step in incident.get("plan") or () for line in _step(step)])
     if incident.get("plan_hash"):
         page.line(f"It waits for a person until {when(incident.get('expires_at'))}.")
@@ -329,11 +331,13 @@ def _approval(approval: Mapping[str, Any] | None) -> list[str | Text]:
 
 
 def _timeline(timeline: Sequence[Mapping[str, Any]]) -> list[str | Text]:
-    return [
-        f"{when(entry.get('at'), with_date=False) or '--:--:--'}  {clean(entry.get('what'))}"
-        + (f"  {clean(entry['detail'])}" if entry.get("detail") else "")
-        for entry in timeline
-    ]
+    day = when(timeline[0].get("at"))[:10] if timeline else ""
+    lines: list[str | Text] = []
+    for entry in timeline:
+        at = when(entry.get("at"), with_date=when(entry.get("at"))[:10] != day) or "--:--:--"
+        detail = f"  {clean(entry['detail'])}" if entry.get("detail") else ""
+        lines.append(f"{at}  {clean(entry.get('what'))}{detail}")
+    return lines
 
 
 def _feedback(said: Mapping[str, Any]) -> str:

@@ -62,7 +62,7 @@ def of_hash(event_id: str, fields: Mapping[str, str]) -> dict[str, Any]:
         "state": fields.get("state", "queued"),
         "stage": loads(fields["p:stage"].encode()) if "p:stage" in fields else None,
         "deliveries": int(fields.get("deliveries", 0)),
-        "owner": fields.get("owner"),
+        "owner": fields.get("owner") if fields.get("state") == "running" else None,
         "received_at": ms_to_time(fields.get("received_ms")),
         "due_at": ms_to_time(fields.get("due_ms")) if waits else None,
         "plan_hash": fields.get("plan_hash") if asked else None,
@@ -70,11 +70,14 @@ def of_hash(event_id: str, fields: Mapping[str, str]) -> dict[str, Any]:
         "approval": loads(fields["p:approval"].encode()) if "p:approval" in fields else None,
         "diagnosis": loads(fields["p:diagnosis"].encode()) if "p:diagnosis" in fields else None,
         "plan": loads(fields["p:steps"].encode()) if "p:steps" in fields else None,
+        "evidence": loads(fields["p:evidence"].encode()) if "p:evidence" in fields else None,
     }
 
 
 def of_record(record: Mapping[str, Any]) -> dict[str, Any]:
     """Describe a finished incident by its record."""
+    proving = (record.get("diagnosis") or {}).get("evidence") or ()
+    excerpt = (record.get("digest") or {}).get("excerpt") or ()
     return {
         "event_id": record["event_id"],
         "job_id": record["job_id"],
@@ -89,6 +92,7 @@ def of_record(record: Mapping[str, Any]) -> dict[str, Any]:
         "approval": record.get("approval"),
         "diagnosis": record.get("diagnosis"),
         "plan": record.get("actions"),
+        "evidence": [line for line in excerpt if line["line"] in proving],
     }
 
 
@@ -108,7 +112,7 @@ def live_timeline(fields: Mapping[str, str], journal: Mapping[str, str]) -> list
             told.append(
                 {
                     "at": ms_to_time(value),
-                    "what": f"step {step}",
+                    "what": "a person was asked" if step.startswith("ask.") else f"step {step}",
                     "detail": "done" if state == "done" else "under way",
                 }
             )

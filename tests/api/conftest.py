@@ -168,7 +168,13 @@ class MemoryStore:
         if event_id not in self.events:
             return None
         told = [{"at": None, "what": "received", "detail": ""}]
-        return {**self._incident(event_id), "timeline": told, "plan": None, "record": await self.record(event_id)}
+        return {
+            **self._incident(event_id),
+            "timeline": told,
+            "plan": None,
+            "evidence": None,
+            "record": await self.record(event_id),
+        }
 
     async def decide(self, event_id: str, verdict: str, plan_hash: str, user: str, reason: str = "") -> tuple[str, str]:
         self._here()

@@ -19,8 +19,14 @@ STEP = {
 INCIDENT = {
     "event_id": "e-1", "job_id": "backup", "state": "waiting", "stage": "asking", "deliveries": 1, "owner": None,
     "received_at": "2026-11-22T03:00:00Z", "expires_at": "2026-11-23T03:00:00Z", "plan_hash": PLAN, "plan": [STEP],
-    "diagnosis": {"category": "disk_full", "root_cause": "No space is left", "confidence": 96, "source": "rule:x"},
-    "timeline": [], "record": None,
+    "diagnosis": {"category": "disk_full", "root_cause": "No space is left", "confidence": 96, "source": "rule:x",
+                  "evidence": [7]},
+    "evidence": [{"line": 7, "text": "cp: write error: No space left on device"}],
+    "timeline": [
+        {"at": "2026-11-22T03:00:00Z", "what": "received", "detail": ""},
+        {"at": "2026-11-23T03:00:00Z", "what": "expires", "detail": "a person is asked until then"},
+    ],
+    "record": None,
 }  # fmt: skip
 
 
@@ -40,7 +46,14 @@ def say(api: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_the_plan_is_shown_with_its_commands_and_approved_by_its_hash(say: Any, api: Any) -> None:
     done = say("approve", "e-1", "--yes", "--user", "ana")
     assert done.exit_code == 0
-    for words in ("No space is left", "/usr/local/bin/clean-scratch -- backup", "asks a person", "2026-11-23 03:00"):
+    for words in (
+        "No space is left",
+        "/usr/local/bin/clean-scratch -- backup",
+        "asks a person",
+        "> 7  cp: write error",
+        "03:00:00  received",
+        "2026-11-23 03:00:00 UTC  expires",
+    ):
         assert words in done.stdout
     [(path, body)] = api.posted
     assert (path, json.loads(body)) == ("/incidents/e-1/approve", {"plan_hash": PLAN, "user": "ana"})

@@ -48,7 +48,8 @@ async def test_a_plan_waits_with_its_commands_and_is_carried_out_once_approved(
         assert [step["decision"] for step in incident["plan"]] == ["ask", "ask", "auto"]
         assert str(tmp_path / "space") in incident["plan"][0]["preview"], "the exact command is shown"
         assert not (tmp_path / "space").exists()
-        assert incident["expires_at"] is not None
+        assert incident["expires_at"] is not None and incident["owner"] is None
+        assert [line["text"] for line in incident["evidence"]] == [DISK_FULL[1]], "and why"
         assert (await store.decide("e1", "approved", incident["plan_hash"], "ana"))[0] == "ok"
         record = await record_of(store)
     assert (record["status"], record["reason"]) == ("resolved", "job succeeded on rerun")
