@@ -86,7 +86,7 @@ def comes_close(best: Candidate, rival: Candidate) -> bool:
 
 
 def _on_its_own(best: Candidate, rival: Candidate) -> bool:
-    """Say whether a later fault is none that the best led to, as the best was perhaps only spoken of."""
+    """Say whether a later fault cannot come of the best: then that was perhaps only spoken of."""
     if rival.first <= best.hits[-1].line:
         return False
     if all(hit.mentioned for hit in best.hits):
