@@ -26,6 +26,7 @@ from agentic.types import (
     OutcomeStatus,
     Precedent,
     Situation,
+    Step,
 )
 
 
@@ -114,11 +115,23 @@ class EffectRequest:
     """The lines that prove it, with their text."""
     outcomes: tuple[Outcome, ...] = ()
     """What the earlier steps of the plan did."""
+    proposal: Proposal | None = None
+    """For telling people: the plan they are asked to approve."""
 
     @property
     def timeout_seconds(self) -> float:
         """How long the effect may take in all."""
         return self.action.timeout_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a person is asked to approve."""
+
+    plan_hash: str
+    steps: tuple[Step, ...]
+    until: datetime
+    """Without a word by then, the plan is given up."""
 
 
 @dataclass(frozen=True, slots=True)

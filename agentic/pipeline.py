@@ -12,8 +12,9 @@ from typing import Any
 
 import structlog
 
-from agentic.acting import Acted, Actor
+from agentic.acting import Actor
 from agentic.contracts import Consultable, Deferred, Incident, Memory, Parked, ReasoningModule
+from agentic.course import Acted
 from agentic.digest import digest_log
 from agentic.planning import Planner
 from agentic.questions import Questions
@@ -115,9 +116,6 @@ class Pipeline:
     async def handle(self, incident: Incident) -> HistoryRecord | Deferred | Parked:
         """Take one event from its report to its record, or put it aside until something is due."""
         event, job = incident.event, self._core.jobs(incident.event.job_id)
-        refused = _refused_by_people(incident.progress)
-        if refused is not None:
-            return self._record(incident, RecordStatus.REJECTED, reason=refused, decision=_diagnosed(incident.progress))
         if not event.status.is_failure:
             return self._record(incident, RecordStatus.IGNORED, reason=f"the run {event.status}; nothing to heal")
         if event.lineage not in (None, event.event_id) and await incident.is_rerun_of(str(event.lineage)):
@@ -136,7 +134,7 @@ class Pipeline:
         acted = await self._core.actor.carry_out(
             incident, job, digest, decision, plan, judged_wrong(situation.precedents)
         )
-        if isinstance(acted, Deferred):
+        if not isinstance(acted, Acted):
             return acted
         return self._record(
             incident,
@@ -253,22 +251,6 @@ def _is_long(event: Event) -> bool:
 def _decided(progress: Mapping[str, Any]) -> Decided | None:
     """Return what an earlier delivery decided."""
     return Decided.of_progress(progress) if "decision" in progress else None
-
-
-def _diagnosed(progress: Mapping[str, Any]) -> Decision | None:
-    known = _decided(progress)
-    return known.decision if known else None
-
-
-def _refused_by_people(progress: Mapping[str, Any]) -> str | None:
-    """Say who did not want the plan, or that nobody said anything in time; None when it may go on."""
-    word = progress.get("approval") or {}
-    if word.get("verdict") == "expired":
-        return "nobody approved the plan in time"
-    if word.get("verdict") == "rejected":
-        why = f": {word['why']}" if word.get("why") else ""
-        return f"{word.get('by', 'somebody')} rejected the plan{why}"
-    return None
 
 
 def as_memory(record: HistoryRecord) -> Mapping[str, Any] | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from agentic.acting import Acted
 from agentic.contracts import Incident
+from agentic.course import Acted
 from agentic.types import Diagnosis, HistoryRecord, LogDigest, ModelCall, RecordStatus, utc_now
 
 
@@ -37,6 +37,7 @@ def write_record(
         actions=acted.plan if acted else (),
         outcomes=acted.outcomes if acted else (),
         verification=acted.verification if acted else None,
+        approval=acted.approval if acted else None,
         reason=reason,
         deliveries=max(1, incident.deliveries),
         worker=worker,

@@ -324,6 +324,8 @@ class Verdict(StrEnum):
 
     AUTO = "auto"
     ASK = "ask"
+    APPROVED = "approved"
+    """A person was asked, and allowed it."""
     PROPOSE = "propose"
     REFUSE = "refuse"
 
@@ -341,6 +343,16 @@ class Step(Frozen):
     reason: str
     preview: str | None = None
     """Exactly what would be run, in words a person can check."""
+
+
+class Approval(Frozen):
+    """What a person said of a plan they were asked about; `expired` when nobody said anything in time."""
+
+    verdict: str
+    by: str = ""
+    why: str = ""
+    plan_hash: str = ""
+    at: datetime | None = None
 
 
 class OutcomeStatus(StrEnum):
@@ -408,6 +420,7 @@ class HistoryRecord(Frozen):
     actions: tuple[Step, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     verification: Verification | None = None
+    approval: Approval | None = None
     feedback: tuple[Feedback, ...] = ()
     reason: str = ""
     deliveries: int = 1

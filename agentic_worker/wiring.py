@@ -49,6 +49,7 @@ def build(settings: Settings, memory: Memory, worker: str, environ: Mapping[str,
         per_hour=policy.max_actions_per_hour,
         reruns_per_failure=policy.max_reruns_per_failure,
         min_confidence=policy.min_confidence,
+        approve_within_seconds=policy.approve_within_seconds,
     )
     job_for = lru_cache(maxsize=4096)(settings.job_for)
     core = Core(

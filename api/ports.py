@@ -78,6 +78,17 @@ class Store(Protocol):
     async def incident(self, event_id: str) -> Mapping[str, Any] | None:
         """Return one incident: event_id, job_id, state, deliveries, owner, timeline, event, record."""
 
+    async def decide(
+        self, event_id: str, verdict: Literal["approved", "rejected"], plan_hash: str, user: str, reason: str = ""
+    ) -> tuple[str, str]:
+        """Approve or reject a plan.
+
+        Answers ok, already, changed, expired, not_waiting or unknown, with who decided or the plan's hash.
+        """
+
+    async def paused_by(self) -> str | None:
+        """Say who paused automatic actions, if anybody did."""
+
     async def jobs(self) -> Sequence[Mapping[str, Any]]:
         """List every job that was heard of, each with its `job_id`."""
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli.approval_commands import approve, reject
 from cli.config_commands import config
 from cli.diagnose_command import diagnose
 from cli.doctor_command import doctor
@@ -73,6 +74,8 @@ app.command("eval")(evaluate)
 app.command()(status)
 app.command()(feedback)
 app.command()(jobs)
+app.command()(approve)
+app.command()(reject)
 app.command()(pause)
 app.command()(resume)
 app.add_typer(history, name="history")

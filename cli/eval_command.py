@@ -251,5 +251,5 @@ _ROWS: tuple[tuple[str, Callable[[Figures], str]], ...] = (
     ("seconds a case, median", lambda f: _number(f.seconds_median, ".3f")),
     ("seconds a case, p95", lambda f: _number(f.seconds_p95, ".3f")),
     ("machine seconds, 1,000 events", lambda f: _number(f.seconds_per_1000, ",.0f")),
-    ("cost, 1,000 events", lambda f: _number(f.cost_per_1000, ".2f")),
+    ("cost, 1,000 events", lambda f: _number(f.cost_per_1000, ",.4g")),
 )

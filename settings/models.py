@@ -138,6 +138,9 @@ class PolicySettings(Section):
     max_actions_per_hour: int = Field(60, ge=0)
     max_reruns_per_failure: int = Field(3, ge=0, description="Reruns of one failure, counted across run ids")
     min_confidence: int = Field(70, ge=0, le=100, description="Of a model-made diagnosis, for acting without a person")
+    approve_within_seconds: Seconds = Field(
+        86_400, description="How long a plan waits for a person; then it is given up"
+    )
     freeze: list[dict[str, Any]] = Field(default_factory=list, description="Maintenance windows")
 
 

@@ -85,7 +85,7 @@ def comes_close(best: Candidate, rival: Candidate) -> bool:
 
 
 def _on_its_own(best: Candidate, rival: Candidate) -> bool:
-    """Say whether a later, certain fault is none that the best could have led to: then the best was perhaps only told."""
+    """Say whether a later, certain fault cannot come of the best: then that was perhaps only told."""
     never = _NEVER_LEADS_TO.get(best.signature.category, frozenset())
     later = rival.first > best.hits[-1].line
     sure = rival.signature.role is Role.CAUSE and rival.confidence >= _SURE

@@ -13,12 +13,10 @@ import yaml
 
 from agentic.digest import Redactor, split_log
 from agentic.reasoning.signatures import Signature
-from agentic.types import ActionKind, Category, Event, EventStatus
+from agentic.types import Category, Event, EventStatus
 
 LABELS = "labels.yaml"
-_LABEL_KEYS = frozenset(
-    {"category", "also", "evidence", "job", "command", "exit_code", "acceptable_actions", "unacceptable_actions"}
-)
+_LABEL_KEYS = frozenset({"category", "also", "evidence", "job", "command", "exit_code", "unacceptable_actions"})
 
 
 class CaseError(ValueError):
@@ -136,12 +134,11 @@ def _case(name: str, log: Any, content: Mapping[str, Any], where: str) -> Case:
     if not isinstance(run, Mapping):
         raise CaseError(f"{where}: job must be an object with name, command and exit_code")
     code = run.get("exit_code")
-    categories = _known(content.get("also_acceptable_categories"), Category, where)
     return Case(
         id=name,
         log=lines,
-        category=next(iter(_known([content["category"]], Category, where))),
-        also=categories,
+        category=next(iter(_categories([content["category"]], where))),
+        also=_categories(content.get("also_acceptable_categories"), where),
         evidence=frozenset(_evidence(content.get("evidence"), lines, where)),
         unacceptable=frozenset(map(str, content.get("unacceptable_actions") or ())),
         job=str(run.get("name") or "eval"),
@@ -150,13 +147,12 @@ def _case(name: str, log: Any, content: Mapping[str, Any], where: str) -> Case:
     )
 
 
-def _known(words: Any, kinds: type[Category] | type[ActionKind], where: str) -> frozenset[str]:
-    found = [str(word) for word in ([words] if isinstance(words, str) else words or ())]
-    known = {kind.value for kind in kinds}
-    for word in found:
-        if word not in known:
-            raise CaseError(f"{where}: unknown category {word!r}; there are: {', '.join(sorted(known))}")
-    return frozenset(found)
+def _categories(told: Any, where: str) -> frozenset[str]:
+    found = frozenset(map(str, [told] if isinstance(told, str) else told or ()))
+    known = {category.value for category in Category}
+    if unknown := found - known:
+        raise CaseError(f"{where}: unknown category {min(unknown)!r}; there are: {', '.join(sorted(known))}")
+    return found
 
 
 def _evidence(told: Any, lines: Sequence[str], where: str) -> Iterator[int]:

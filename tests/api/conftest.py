@@ -49,6 +49,9 @@ class MemoryStore:
     letters: list[dict[str, Any]] = field(default_factory=list)
     notes: list[Feedback] = field(default_factory=list)
     paused: dict[str, str] | None = None
+    waiting: dict[str, str] = field(default_factory=dict)
+    """Hash of the plan with which an event waits for a person."""
+    words: dict[str, str] = field(default_factory=dict)
     llm: dict[str, Any] = field(default_factory=lambda: {"state": "unknown"})
     workers: list[dict[str, Any]] = field(default_factory=list)
     counted: dict[str, dict[str, float]] = field(default_factory=lambda: {"events": {}})
@@ -165,7 +168,29 @@ class MemoryStore:
         if event_id not in self.events:
             return None
         told = [{"at": None, "what": "received", "detail": ""}]
-        return {**self._incident(event_id), "timeline": told, "record": await self.record(event_id)}
+        return {
+            **self._incident(event_id),
+            "timeline": told,
+            "plan": None,
+            "evidence": None,
+            "record": await self.record(event_id),
+        }
+
+    async def decide(self, event_id: str, verdict: str, plan_hash: str, user: str, reason: str = "") -> tuple[str, str]:
+        self._here()
+        if event_id in self.words:
+            word = f"{verdict} by {user}"
+            return "ok" if self.words[event_id] == word else "already", self.words[event_id]
+        if event_id not in self.waiting:
+            return "not_waiting" if event_id in self.events else "unknown", ""
+        if plan_hash not in ("", self.waiting[event_id]):
+            return "changed", self.waiting[event_id]
+        self.words[event_id] = f"{verdict} by {user}"
+        return "ok", self.words[event_id]
+
+    async def paused_by(self) -> str | None:
+        self._here()
+        return self.paused["by"] if self.paused else None
 
     async def jobs(self) -> list[dict[str, Any]]:
         self._here()
