@@ -28,13 +28,12 @@ SCRIPT_NAMES = (
     "enqueue", "claim", "beat", "save", "begin", "result", "defer", "park", "approve", "release", "recovered", "finish",
     "replay", "feedback", "page", "recall", "usage", "ask", "answered",
 )  # fmt: skip
-GROUPED = {"finish": 3, "recall": 0, "usage": 0}
-"""Scripts that take many items and answer each in order, with the number of arguments that all items share.
+GROUPED = frozenset({"recall", "usage"})
+"""Scripts that take many questions and answer each in order.
 
-Calls of these that wait together become one: a command costs more, here and in the server, than what it does.
+Calls of these that wait together become one: a command costs more, here and in the server, than what it does. The
+same question asked twice at once is asked once.
 """
-READING = frozenset({"recall", "usage"})
-"""Of those, the ones that only look: the same question asked twice at once is asked once."""
 GROUP_LIMIT = 64
 PASSING = (
     errors.ConnectionError,
@@ -245,46 +244,33 @@ def pause(attempt: int) -> float:
 class _Command:
     """One script call on the wire: that of one caller, or those of many who wait together."""
 
-    __slots__ = ("_asked", "_shared", "calls", "name")
+    __slots__ = ("_asked", "calls", "name")
 
     def __init__(self, first: _Call) -> None:
         self.name = first.name
         self.calls = [first]
-        self._shared = GROUPED.get(first.name)
         self._asked: dict[tuple[str | bytes | float, ...], int] = {}
 
     def add(self, call: _Call) -> bool:
-        """Take one more caller along, if this script answers many and the shared arguments agree."""
-        shared = self._shared
-        if shared is None or len(self.calls) >= GROUP_LIMIT:
-            return False
-        if shared and call.args[:shared] != self.calls[0].args[:shared]:
+        """Take one more caller along, if there is room."""
+        if len(self.calls) >= GROUP_LIMIT:
             return False
         self.calls.append(call)
         return True
 
     def arguments(self) -> Sequence[str | bytes | float]:
         """Return the arguments of the script."""
-        if self._shared is None:
+        if self.name not in GROUPED:
             return self.calls[0].args
-        if self.name in READING:
-            for call in self.calls:
-                self._asked.setdefault(call.args, len(self._asked))
-            return [part for args in self._asked for part in args]
-        items = [part for call in self.calls for part in call.args[self._shared :]]
-        return [*self.calls[0].args[: self._shared], *items]
+        for call in self.calls:
+            self._asked.setdefault(call.args, len(self._asked))
+        return [part for args in self._asked for part in args]
 
     def settle(self, answer: Any) -> None:
         """Give each caller its answer."""
-        if isinstance(answer, Exception) or self._shared is None:
-            for call in self.calls:
-                call.settle(answer)
-        elif self._asked:
-            for call in self.calls:
-                call.settle(answer[self._asked[call.args]])
-        else:
-            for call, part in zip(self.calls, answer, strict=True):
-                call.settle(part)
+        for call in self.calls:
+            alike = isinstance(answer, Exception) or self.name not in GROUPED
+            call.settle(answer if alike else answer[self._asked[call.args]])
 
 
 def _grouped(batch: list[_Call]) -> list[_Command]:
