@@ -25,7 +25,8 @@ def write_record(
     """Build the one record of an event; timings are seconds: waiting, diagnosing, acting, and all in all."""
     now = utc_now()
     event = incident.event
-    return HistoryRecord(
+    return HistoryRecord.of_parts(
+        schema_version=1,
         event_id=event.event_id,
         job_id=event.job_id,
         status=status,
@@ -35,6 +36,7 @@ def write_record(
         actions=acted.plan if acted else (),
         outcomes=acted.outcomes if acted else (),
         verification=acted.verification if acted else None,
+        feedback=(),
         reason=reason,
         deliveries=max(1, incident.deliveries),
         worker=worker,
@@ -50,8 +52,13 @@ def _timings(incident: Incident, now: datetime, acted: Acted | None, diagnose_se
     received, begun = incident.event.received_at, incident.begun_at
     act = sum(outcome.duration_seconds for outcome in acted.outcomes) if acted and acted.outcomes else 0.0
     return {
-        "queue": max(0.0, round((begun - received).total_seconds(), 4)),
-        "diagnose": round(diagnose_seconds, 4),
-        "act": round(act, 4),
-        "total": max(0.0, round((now - received).total_seconds(), 4)),
+        "queue": _seconds((begun - received).total_seconds()),
+        "diagnose": _seconds(diagnose_seconds),
+        "act": _seconds(act),
+        "total": _seconds((now - received).total_seconds()),
     }
+
+
+def _seconds(exact: float) -> float:
+    """Round to a tenth of a millisecond, by whole numbers, which is faster; clocks of two machines may differ."""
+    return round(exact * 10_000) / 10_000 if exact > 0 else 0.0

@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 from redis import exceptions as errors
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool
 
 from store.errors import StoreUnavailable
 from store.keys import Keys
@@ -88,8 +88,8 @@ class Scripts:
 class Calls:
     """Sends script calls, sharing round trips, until each is answered or its deadline has passed."""
 
-    def __init__(self, client: Redis, scripts: Scripts) -> None:
-        self._client = client
+    def __init__(self, pool: ConnectionPool, scripts: Scripts) -> None:
+        self._pool = pool
         self.scripts = scripts
         self._waiting: list[_Call] = []
         self._sent: list[_Call] = []
@@ -98,8 +98,9 @@ class Calls:
 
     async def load(self) -> None:
         """Put every script into the server's cache."""
-        for text in self.scripts.texts.values():
-            await self._client.script_load(text)
+        for answer in await exchange(self._pool, [("SCRIPT", "LOAD", text) for text in self.scripts.texts.values()]):
+            if isinstance(answer, Exception):
+                raise answer
 
     async def __call__(self, name: str, *args: str | bytes | float, deadline_seconds: float | None = None) -> Any:
         """Run a script; None as deadline waits for as long as it takes.
@@ -170,7 +171,7 @@ class Calls:
 
     async def _send_all(self, commands: list[_Command]) -> list[Any]:
         lines = [self.command(command.name, *command.arguments()) for command in commands]
-        return await exchange(self._client.connection_pool, lines)
+        return await exchange(self._pool, lines)
 
     def _later(self, call: _Call, failure: Exception) -> None:
         """Repeat one call that was refused, without holding up those that pass (a full store still finishes)."""

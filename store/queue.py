@@ -31,6 +31,9 @@ class Enqueued(StrEnum):
     FULL = "full"
 
 
+_ENQUEUED = {answer.value.encode(): answer for answer in Enqueued}
+
+
 class Claimed(NamedTuple):
     """An incident in this worker's hand: payload, fence and what was worked out before."""
 
@@ -101,7 +104,7 @@ class QueueStore(StoreBase):
         for start in range(0, len(items), CALL_LIMIT):
             flat = [part for item in items[start : start + CALL_LIMIT] for part in item]
             answers += await self._ask("enqueue", self.limits.max_waiting, secrets.token_hex(8), *flat)
-        return [Enqueued(answer.decode()) for answer in answers]
+        return [_ENQUEUED[answer] for answer in answers]
 
     async def retry_after_seconds(self) -> int:
         """Say when a refused producer should come back: a tenth of the time the backlog takes, 1 s to 5 min."""
