@@ -69,6 +69,7 @@ def of_hash(event_id: str, fields: Mapping[str, str]) -> dict[str, Any]:
         "expires_at": ms_to_time(fields.get("expires_ms")) if asked else None,
         "approval": loads(fields["p:approval"].encode()) if "p:approval" in fields else None,
         "diagnosis": loads(fields["p:diagnosis"].encode()) if "p:diagnosis" in fields else None,
+        "plan": loads(fields["p:steps"].encode()) if "p:steps" in fields else None,
     }
 
 
@@ -85,8 +86,9 @@ def of_record(record: Mapping[str, Any]) -> dict[str, Any]:
         "due_at": None,
         "plan_hash": None,
         "expires_at": None,
-        "approval": None,
+        "approval": record.get("approval"),
         "diagnosis": record.get("diagnosis"),
+        "plan": record.get("actions"),
     }
 
 
@@ -130,6 +132,10 @@ def timeline_of(record: Mapping[str, Any], late: list[dict[str, Any]]) -> list[d
                 "detail": f"{diagnosis['root_cause']} ({diagnosis['source']}, {diagnosis['confidence']} %)",
             }
         )
+    said = record.get("approval")
+    if said:
+        by = f" by {said['by']}" if said["by"] else ""
+        told.append({"at": said["at"], "what": f"plan {said['verdict']}{by}", "detail": said["why"]})
     for outcome in record.get("outcomes", []):
         at = outcome.get("started_at") or record["finished_at"]
         told.append({"at": at, "what": f"{outcome['name']}: {outcome['status']}", "detail": outcome["detail"]})

@@ -27,10 +27,12 @@ class Core:
 
     def __init__(self, unwritable: Sequence[str] = ()) -> None:
         self.unwritable = set(unwritable)
+        self.made: list[HistoryRecord] = []
 
     async def handle(self, incident: Incident) -> HistoryRecord:
         reason = UNWRITABLE if incident.event.event_id in self.unwritable else "a test"
-        return write_record(incident, RecordStatus.ESCALATED, worker="w", reason=reason)
+        self.made.append(write_record(incident, RecordStatus.ESCALATED, worker="w", reason=reason))
+        return self.made[-1]
 
 
 class Watched(Store):
@@ -97,6 +99,16 @@ async def test_what_was_handled_together_is_written_together_each_with_its_own_e
     }
     assert watched.together == [4, 4]
     assert (await store.status())["in_flight"] == 0
+
+
+async def test_a_record_of_parts_is_the_record_that_is_read_back(store: Store, store_url: str, prefix: str) -> None:
+    await put(store, 1)
+    core = Core()
+    async with working(store_url, prefix, core):
+        found = await records(store, 1)
+    [made] = core.made
+    assert made.model_fields_set == set(HistoryRecord.model_fields)
+    assert HistoryRecord.model_validate(found["e0"]) == made
 
 
 async def test_a_record_that_cannot_be_written_takes_no_other_with_it(
