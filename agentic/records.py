@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from agentic.contracts import Incident
 from agentic.course import Acted
@@ -27,7 +28,7 @@ def write_record(
     """Build the one record of an event; timings are seconds: waiting, diagnosing, acting, and all in all."""
     now = utc_now()
     event = incident.event
-    return HistoryRecord.of_parts(
+    return _of_parts(
         schema_version=1,
         event_id=event.event_id,
         job_id=event.job_id,
@@ -50,6 +51,22 @@ def write_record(
         model_calls=model_calls,
         made_by=dict(made_by or {}),
     )
+
+
+def _of_parts(**parts: Any) -> HistoryRecord:
+    """Make a record of parts that were checked when they were made; every field has to be given.
+
+    There is a record for every event, and to check all of it once more takes longer than to gather it.
+    """
+    made = HistoryRecord.__new__(HistoryRecord)
+    for name, value in (
+        ("__dict__", parts),
+        ("__pydantic_fields_set__", set(parts)),
+        ("__pydantic_extra__", None),
+        ("__pydantic_private__", None),
+    ):
+        object.__setattr__(made, name, value)
+    return made
 
 
 def _timings(incident: Incident, now: datetime, acted: Acted | None, diagnose_seconds: float) -> dict[str, float]:

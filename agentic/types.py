@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -438,19 +438,3 @@ class HistoryRecord(Frozen):
     model_config = ConfigDict(
         frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True, protected_namespaces=()
     )
-
-    @classmethod
-    def of_parts(cls, **parts: Any) -> Self:
-        """Make a record of parts that were checked when they were made; every field has to be given.
-
-        There is a record for every event, and to check all of it once more takes longer than to gather it.
-        """
-        made = cls.__new__(cls)
-        for name, value in (
-            ("__dict__", parts),
-            ("__pydantic_fields_set__", set(parts)),
-            ("__pydantic_extra__", None),
-            ("__pydantic_private__", None),
-        ):
-            object.__setattr__(made, name, value)
-        return made
