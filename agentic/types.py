@@ -97,6 +97,8 @@ class EventStatus(StrEnum):
 class Event(Frozen):
     """One accepted report about one run of a job, secrets already redacted."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid", cache_strings="keys")  # a log line hardly comes twice
+
     event_id: str
     job_id: str
     status: EventStatus
