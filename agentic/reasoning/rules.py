@@ -89,7 +89,7 @@ class Rules(ReasoningModule):
         if well is None and standing:
             answer = judged(candidates, exit_says, context, haystack, numbers)
             # A run that says it went well may be right; nothing is done to it on the word of one line.
-            return replace(answer, perhaps_well=told_success(found, context, event))
+            return Judged(answer.diagnosis, answer.proof, answer.close, told_success(found, context, event))
         alone = well or _from_run(event, exit_says, context)
         return Judged(alone, alone.confidence) if alone else None
 
