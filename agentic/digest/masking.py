@@ -69,7 +69,9 @@ _PREFIXES = re.compile(
 )
 _LOGFMT = re.compile(r'(?:^|\s)(?:msg|message)=("(?:[^"\\]|\\.){0,2000}"|\S{1,2000})')
 _LOGFMT_ERROR = re.compile(r'\s(?:err|error|reason|cause)=("(?:[^"\\]|\\.){0,2000}"|\S{1,2000})')
-_TOKEN = re.compile(r"[^\s\"'`()\[\]{}<>,;=|]+")
+_PART = r"\s\"'`()\[\]{}<>,;=|"
+# A plain word stays as it is, unless it could be an id of letters alone: most tokens are one.
+_TOKEN = re.compile(rf"(?<![^{_PART}])(?!(?![a-f]{{8}})[A-Za-z]+(?![^{_PART}]))[^{_PART}]+")
 _WORD = re.compile(r"[A-Za-z0-9_#%-]+")
 _NAMED_HOST = re.compile(
     r"\b(host(?: ?name)?|lookup|resolve)([ :=\"'(]{1,4})[\w-]{1,63}(?=[\s\"',:;)]|$)", re.IGNORECASE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from pydantic import TypeAdapter
 
@@ -29,9 +29,10 @@ _SHORT_LOG = 100
 """Every line of a log of fewer is wanted."""
 _COST_OF_LINE = 8
 _LEAST_LEFT = 40
-_LINES = TypeAdapter(tuple[Line, ...])
-_TEMPLATES = TypeAdapter(tuple[Template, ...])
-"""Makes all of an excerpt in one call: one by one they cost more than everything else here."""
+_Fields = list[dict[str, object]]
+_lines: Callable[[_Fields], tuple[Line, ...]] = TypeAdapter(tuple[Line, ...]).validator.validate_python
+_templates_of: Callable[[_Fields], tuple[Template, ...]] = TypeAdapter(tuple[Template, ...]).validator.validate_python
+"""Make all of an excerpt in one call: one by one they cost more than everything else here."""
 
 
 def digest_log(
@@ -150,8 +151,12 @@ def _hash(parts: Iterable[str]) -> str:
 
 
 def _templates(lines: Sequence[str], weighed: _Weighed, named: Sequence[int]) -> tuple[Template, ...]:
-    """Return the templates worth showing: those of failing lines first, then the most frequent."""
-    forms = sorted(weighed.count, key=lambda form: (-weighed.severity[form], -weighed.count[form]))
+    """Return the templates worth showing: those of failing lines first, then the most frequent.
+
+    A line without any sign of a failure that came once has none: there may be as many of them as lines.
+    """
+    forms = [form for form, count in weighed.count.items() if count > 1 or weighed.severity[form]]
+    forms.sort(key=lambda form: (-weighed.severity[form], -weighed.count[form]))
     counts: dict[str, int] = {}
     first: dict[str, int] = {}
     for form in forms[: _MOST_TEMPLATES * 3 // 2]:
@@ -162,7 +167,7 @@ def _templates(lines: Sequence[str], weighed: _Weighed, named: Sequence[int]) ->
         counts[template] = counts.get(template, 0) + weighed.count[form]
         first[template] = min(first.get(template, number), number)
     shown = list(counts)[:_MOST_TEMPLATES]
-    return _TEMPLATES.validate_python(
+    return _templates_of(
         [{"text": text[:_LONGEST_HEADLINE], "count": counts[text], "first_line": named[first[text]]} for text in shown]
     )
 
@@ -172,8 +177,10 @@ def _excerpt(
 ) -> tuple[Line, ...]:
     """Choose numbered lines within a budget of characters: the telling ones with their surroundings first."""
     if len(lines) < _SHORT_LOG and sum(map(len, lines)) + _COST_OF_LINE * len(lines) + _LEAST_LEFT <= budget:
-        whole = [(named[number], _in_excerpt(line)) for number, line in enumerate(lines)]
-        return _LINES.validate_python([{"line": number, "text": text} for number, text in whole if text])
+        short = max(map(len, lines), default=0) <= _LONGEST_IN_EXCERPT
+        texts = [line.rstrip() for line in lines] if short else [_in_excerpt(line) for line in lines]
+        whole = zip(named, texts, strict=True)
+        return _lines([{"line": number, "text": text} for number, text in whole if text])
     chosen: dict[int, str] = {}
     for number in _wanted(lines, weighed, best):
         if number in chosen or not 0 <= number < len(lines):
@@ -188,7 +195,7 @@ def _excerpt(
         chosen[number] = text
         if budget < _LEAST_LEFT or len(chosen) == len(lines):
             break
-    return _LINES.validate_python([{"line": named[number], "text": chosen[number]} for number in sorted(chosen)])
+    return _lines([{"line": named[number], "text": chosen[number]} for number in sorted(chosen)])
 
 
 def _in_excerpt(line: str) -> str:

@@ -58,7 +58,9 @@ _TIDYING = re2.compile(
     r"|releas|unlock|removed?|deleted?|stopp|trap)"
 )
 """Work that is done after a failure all the same."""
-_LOUD = re2.compile(r"(?i)fatal|crit|emerg|panic|severe|caused by|err|exception|fail|fault|fehler|ошибка|错误|エラー".encode())
+_LOUD = re2.compile(
+    r"(?i)fatal|crit|emerg|panic|severe|caused by|err|exception|fail|fault|fehler|ошибка|错误|エラー".encode()
+)
 """Words of a failure outright; other signs only say that something went wrong."""
 SEVERE = 40
 SOMEWHAT = 26
@@ -207,7 +209,11 @@ class LineContext:
     def plainest(self, numbers: Iterable[int]) -> int:
         """Return the one of some lines that looks most like a failure; of equals the last."""
         several = tuple(numbers)
-        return several[0] if len(several) == 1 else max(several, key=lambda number: (severity(self._lines[number]), number))
+        return (
+            several[0]
+            if len(several) == 1
+            else max(several, key=lambda number: (severity(self._lines[number]), number))
+        )
 
     def continued(self, line: int) -> tuple[int, ...]:
         """Return the line that goes on where this one is only a heading, as in `Database Error` and its text."""
