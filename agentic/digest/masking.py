@@ -9,7 +9,6 @@ masking is linear in the length of the line.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import lru_cache
 
 from agentic.words import words
@@ -158,11 +157,8 @@ def shape(line: str) -> str:
     return line.encode("utf-8", "surrogatepass").translate(_DIGITS).decode("utf-8", "surrogatepass")
 
 
-def shapes(lines: Sequence[str]) -> list[str]:
+def shapes(text: str) -> list[str]:
     """Return the likeness of each line for judging it: every digit is a one, but a zero that stands alone stays."""
-    if not lines:
-        return []
-    text = "\n".join(lines)
     marked = _LONE_ZERO.sub("\0", text) if "0" in text else text
     return marked.encode("utf-8", "surrogatepass").translate(_ONES).decode("utf-8", "surrogatepass").split("\n")
 

@@ -53,9 +53,11 @@ def digest_log(
     of a failure, so that two silent jobs are not taken for the same incident.
     """
     cleaned = clean_lines(lines)
-    if are_wrapped("\n".join(cleaned)):
+    text = "\n".join(cleaned)
+    if are_wrapped(text):
         cleaned = unwrap_lines(cleaned)
-    weighed = _weigh(cleaned)
+        text = "\n".join(cleaned)
+    weighed = _weigh(text)
     best = _best_lines(weighed, cleaned)
     headline = strip_prefixes(cleaned[best[0]]).strip()[:_LONGEST_HEADLINE] if best else _last_words(cleaned)
     named = range(len(cleaned)) if numbers is None else numbers
@@ -86,12 +88,15 @@ class _Weighed:
         return self.severity.get(self.shapes[line], 0)
 
 
-def _weigh(lines: Sequence[str]) -> _Weighed:
+def _weigh(text: str) -> _Weighed:
     weighed = _Weighed()
-    weighed.shapes = shapes(lines)
-    weighed.count.update(weighed.shapes)
-    # From the last to the first, so that the first of each stays.
-    weighed.first = dict(zip(reversed(weighed.shapes), range(len(lines) - 1, -1, -1), strict=True))
+    weighed.shapes = shapes(text)
+    weighed.count.update(filter(None, weighed.shapes))
+    if len(weighed.count) <= _FEW:
+        weighed.first = {form: weighed.shapes.index(form) for form in weighed.count}
+    else:
+        # From the last to the first, so that the first of each stays.
+        weighed.first = dict(zip(reversed(weighed.shapes), range(len(weighed.shapes) - 1, -1, -1), strict=True))
     weighed.severity = _severities(weighed.first)
     return weighed
 
@@ -124,7 +129,8 @@ def _best_lines(weighed: _Weighed, lines: Sequence[str]) -> list[int]:
 
 
 def _last_words(lines: Sequence[str]) -> str:
-    return next((strip_prefixes(line).strip()[:_LONGEST_HEADLINE] for line in reversed(lines) if line.strip()), "")
+    words = (line for line in filter(None, reversed(lines)) if not line.isspace())
+    return next((strip_prefixes(line).strip()[:_LONGEST_HEADLINE] for line in words), "")
 
 
 def _signature(

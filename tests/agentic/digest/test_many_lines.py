@@ -34,7 +34,7 @@ def test_ids_that_differ_make_no_other_template() -> None:
 
 
 def test_digits_of_other_scripts_stay_in_the_shape() -> None:
-    assert shapes(["ошибка 42", "エラー ４２ and 0"]) == ["ошибка 11", "エラー ４２ and 0"]
+    assert shapes("ошибка 42\nエラー ４２ and 0") == ["ошибка 11", "エラー ４２ and 0"]
 
 
 def test_a_short_log_is_shown_whole_but_for_its_empty_lines() -> None:
