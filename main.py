@@ -19,7 +19,7 @@ from config import load_settings, worker_environment
 from jobsim import Lab, lab_config
 from settings.logs import set_up_logs
 from settings.models import Settings
-from settings.stopping import stopped_by_signals
+from settings.stopping import keep_signals, stopped_by_signals
 from store import Store, StoreMisconfigured
 from store.setup import set_up_store
 
@@ -46,6 +46,7 @@ def main() -> int:
         )
         url = embedded.url if embedded else settings.redis.url
         worker = WorkerService(settings, store, url, worker_environment())
+        keep_signals()
         if embedded is not None:
             embedded.start()
         try:

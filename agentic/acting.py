@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
-import structlog
-
-from agentic.contracts import Deferred, Effector, EffectRequest, Entry, Incident, Usage
+from agentic.approval import Word, plan_hash
+from agentic.contracts import Deferred, Effector, EffectRequest, Incident, Parked, Proposal, Usage
+from agentic.course import ASKING, Acted, Course, conclude, why_not
 from agentic.effecting import preview
 from agentic.effectors.placeholders import param_values
 from agentic.effects import Effects
 from agentic.guard import GuardInput, by_feedback, rule
-from agentic.planning import RERUN_KINDS, TELLING_KINDS
+from agentic.planning import ASK, RERUN_KINDS, TELLING_KINDS
 from agentic.registry import call
 from agentic.types import (
     Action,
@@ -22,23 +23,20 @@ from agentic.types import (
     Decision,
     Event,
     Job,
-    Line,
     LogDigest,
     Mode,
     Outcome,
     OutcomeStatus,
-    RecordStatus,
     Step,
     Verdict,
-    Verification,
     VerificationStatus,
+    utc_now,
 )
 from agentic.verification import Verifier
 
-log = structlog.get_logger()
-
 BACKOFF_FIRST_SECONDS = 30.0
 BACKOFF_LONGEST_SECONDS = 900.0
+NO_BUDGET = (10**9, 10**9)
 WAITING_KINDS = frozenset({ActionKind.RETRY_WITH_BACKOFF, ActionKind.WAIT_FOR_DEPENDENCY_THEN_RERUN})
 
 
@@ -50,6 +48,7 @@ class ActingLimits:
     per_hour: int = 60
     reruns_per_failure: int = 3
     min_confidence: int = 70
+    approve_within_seconds: float = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,51 +60,6 @@ class Untaught:
 
 
 Unteach = Callable[[Event, LogDigest, Job], Untaught | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Acted:
-    """What became of a plan."""
-
-    plan: tuple[Step, ...]
-    outcomes: tuple[Outcome, ...]
-    verification: Verification | None
-    status: RecordStatus
-    reason: str
-
-
-@dataclass(slots=True)
-class Course:
-    """One plan under way."""
-
-    incident: Incident
-    job: Job
-    digest: LogDigest
-    decision: Decision
-    outcomes: list[Outcome]
-    taught: frozenset[str] = frozenset()
-    """Names of the actions that only feedback leads to."""
-    verification: Verification | None = None
-    broken: bool = False
-    """A remedy did not happen, so that a rerun right after it would fail again."""
-    journal: Mapping[str, Entry] = field(default_factory=dict)
-    """What earlier deliveries have begun."""
-    evidence: tuple[Line, ...] = field(init=False)
-    """The lines that prove the cause, with their text."""
-
-    def __post_init__(self) -> None:
-        proving = self.decision.diagnosis.evidence
-        self.evidence = tuple([line for line in self.digest.excerpt if line.line in proving]) if proving else ()
-
-    def begun(self, number: int) -> bool:
-        """Say whether an earlier delivery began this step or one of its repeats."""
-        if not self.journal:
-            return False
-        return any(label == str(number) or label.startswith(f"{number}.") for label in self.journal)
-
-    @property
-    def healed(self) -> bool:
-        return self.verification is not None and self.verification.status is VerificationStatus.VERIFIED
 
 
 class Actor:
@@ -133,24 +87,53 @@ class Actor:
         decision: Decision,
         actions: Sequence[Action],
         judged_wrong: Mapping[str, str],
-    ) -> Acted | Deferred:
-        """Rule on every action, run what may run, check that it helped."""
-        course = Course(incident, job, digest, decision, [])
+    ) -> Acted | Deferred | Parked:
+        """Rule on every action, run what may run, ask about what a person decides, check that it helped."""
+        course = Course(incident, job, digest, decision, [], word=Word.of(incident.progress))
         if "steps" in incident.progress:
             course.journal = await incident.journal()
         course.taught = await self._taught(course, actions)
         plan = await self._rule(course, actions, judged_wrong)
-        if any(step.decision is Verdict.AUTO and step.kind not in TELLING_KINDS for step in plan):
-            # Whoever goes on must find the same steps under the same numbers, whatever the settings say by then.
-            pinned = decision.model_copy(update={"actions": tuple(action.name for action in actions)})
-            await incident.save(stage="acting", decision=pinned, diagnosis=decision.diagnosis, steps=plan)
+        if course.word.verdict == "approved" and course.word.approves(self._hash(plan, actions)):
+            plan = tuple(course.word.ruled(step) for step in plan)
+        may_run = (Verdict.AUTO, Verdict.APPROVED)
+        if not course.spared and any(step.decision in may_run and step.kind not in TELLING_KINDS for step in plan):
+            await self._pin(course, "acting", plan)
         for number, (step, action) in enumerate(zip(plan, actions, strict=True)):
+            if course.must_ask(step):
+                return await self._ask(course, step, plan, actions)
             following = actions[number + 1] if number + 1 < len(actions) else None
             waits = await self._take(course, step, action, following)
             if waits is not None:
                 return waits
         status, reason = conclude(job.mode, plan, course)
-        return Acted(plan, tuple(course.outcomes), course.verification, status, reason)
+        said = course.word.for_the_record()
+        return Acted(plan, tuple(course.outcomes), course.verification, status, reason, said)
+
+    async def _pin(self, course: Course, stage: str, plan: Sequence[Step]) -> None:
+        """Store the plan: whoever goes on must find the same steps under the same numbers."""
+        decision = course.decision
+        pinned = decision.model_copy(update={"actions": tuple(step.name for step in plan)})
+        await course.incident.save(
+            stage=stage, decision=pinned, diagnosis=decision.diagnosis, steps=plan, evidence=course.evidence
+        )
+
+    def _hash(self, plan: Sequence[Step], actions: Sequence[Action]) -> str:
+        return plan_hash(tuple(zip(plan, actions, strict=True)), self._declared)
+
+    async def _ask(self, course: Course, step: Step, plan: tuple[Step, ...], actions: Sequence[Action]) -> Parked:
+        """Tell people what is to be approved, once for each plan, and put the incident before them."""
+        bound = self._hash(plan, actions)
+        within = self._limits.approve_within_seconds
+        await self._pin(course, ASKING, plan)
+        asking = Step(
+            step=step.step, name=ASK.name, kind=ASK.kind, risk=ASK.risk, decision=Verdict.AUTO, reason=step.reason
+        )
+        proposal = Proposal(bound, plan, utc_now() + timedelta(seconds=within))
+        request = replace(self._request(course, ASK, f"ask.{bound[:16]}"), proposal=proposal)
+        # Should no channel take it, the incident stands in the list of those that wait all the same.
+        await self._effects.once(course.incident, asking, request, NO_BUDGET, may_wait=False)
+        return Parked(bound, within)
 
     async def _taught(self, course: Course, actions: Sequence[Action]) -> frozenset[str]:
         """Return the actions that only feedback leads to: the rules alone would not have, or not in this order."""
@@ -174,6 +157,7 @@ class Actor:
         """
         # In mode observe every answer is the same whatever the moment, so the store need not be asked.
         usage = Usage() if course.job.mode is Mode.OBSERVE else await course.incident.usage()
+        course.paused = usage.paused_by is not None
         former = {step["step"]: step for step in course.incident.progress.get("steps", ())}
         steps = []
         for number, action in enumerate(actions, 1):
@@ -221,6 +205,10 @@ class Actor:
         own = job.max_actions_per_hour
         return self._limits.per_job_per_hour if own is None else own, self._limits.per_hour
 
+    def _budget_for(self, course: Course, step: Step) -> tuple[int, int]:
+        """Return the limits for one step; what a person approved is no automatic action, though it counts as one."""
+        return NO_BUDGET if step.decision is Verdict.APPROVED else self._budget(course.job)
+
     def _preview(self, course: Course, action: Action, step: str) -> str | None:
         effector = self._effectors.get(action.effector or "")
         return None if effector is None else preview(effector, self._request(course, action, step))
@@ -244,7 +232,7 @@ class Actor:
         if step.kind is ActionKind.NO_OP:
             course.outcomes.append(Outcome(step=step.step, name=step.name, status=OutcomeStatus.DONE))
             return None
-        passed_over = _why_not(course, step)
+        passed_over = why_not(course, step)
         if passed_over is not None:
             course.outcomes.append(passed_over)
             course.broken = course.broken or (step.kind not in TELLING_KINDS and not course.healed)
@@ -273,9 +261,9 @@ class Actor:
         """Undo a remedy that did not help, if the guard lets that happen by itself."""
         ruled = self._step(course, step.step, undo, await course.incident.usage(), {})
         label = f"{step.step}.undo"
-        if ruled.decision is Verdict.AUTO or label in course.journal:
+        if ruled.decision is Verdict.AUTO or label in course.journal or _approved_along(step, ruled):
             request = self._request(course, undo, label)
-            ended = await self._effects.once(course.incident, ruled, request, self._budget(course.job))
+            ended = await self._effects.once(course.incident, ruled, request, self._budget_for(course, step))
             if isinstance(ended, Deferred):
                 return ended
             outcome = ended
@@ -300,7 +288,7 @@ class Actor:
                     detail = f"{tried}not needed: the job succeeded while this waited"
                     return Outcome(step=step.step, name=step.name, status=OutcomeStatus.SKIPPED, detail=detail)
             request = self._request(course, action, label, attempt)
-            outcome = await self._effects.once(course.incident, step, request, self._budget(course.job))
+            outcome = await self._effects.once(course.incident, step, request, self._budget_for(course, step))
             if isinstance(outcome, Deferred) or outcome.status is not OutcomeStatus.FAILED:
                 break
         assert outcome is not None
@@ -316,68 +304,6 @@ class Actor:
         return Deferred(wait, watch_job=True)
 
 
-def _why_not(course: Course, step: Step) -> Outcome | None:
-    """Return the outcome of a step that is not to be run, or None."""
-    status, detail = OutcomeStatus.SKIPPED, ""
-    if course.begun(step.step) and step.decision is Verdict.AUTO:
-        return None  # it happened, or may have; the journal knows, and nothing is done twice
-    if course.healed:
-        detail = "not needed: the job is well again"
-    elif any(outcome.status is OutcomeStatus.UNKNOWN for outcome in course.outcomes) and step.kind not in TELLING_KINDS:
-        detail = "left alone: nobody can tell what an earlier step did"
-    elif step.decision is Verdict.PROPOSE:
-        detail = "left to a person"
-    elif step.decision is Verdict.ASK:
-        detail = f"not by itself: {step.reason}"
-    elif step.decision is Verdict.REFUSE:
-        status, detail = OutcomeStatus.REFUSED, step.reason
-    elif step.kind in RERUN_KINDS and course.broken:
-        detail = "not run: the remedy before it did not happen, so the job would fail again"
-    elif step.kind in TELLING_KINDS and _helped_unchecked(course):
-        detail = "not needed: the remedy was carried out, and no check is declared"
-    else:
-        return None
-    return Outcome(step=step.step, name=step.name, status=status, detail=detail)
-
-
-def _helped_unchecked(course: Course) -> bool:
-    proof = course.verification
-    return proof is not None and proof.status is VerificationStatus.NOT_CONFIGURED
-
-
-def conclude(mode: Mode, plan: Sequence[Step], course: Course) -> tuple[RecordStatus, str]:
-    """Say how the incident ended, in the words of the contract, with a sentence."""
-    by_step = {outcome.step: outcome for outcome in reversed(course.outcomes)}  # the step itself, not its undo
-    remedies = [step for step in plan if step.kind not in TELLING_KINDS]
-    done = [step for step in remedies if by_step[step.step].status is OutcomeStatus.DONE]
-    told = any(step.kind in TELLING_KINDS and step.kind is not ActionKind.NO_OP
-               and by_step[step.step].status is OutcomeStatus.DONE for step in plan)  # fmt: skip
-    proof = course.verification
-    if any(outcome.status is OutcomeStatus.UNKNOWN for outcome in course.outcomes):
-        unknown = next(o for o in course.outcomes if o.status is OutcomeStatus.UNKNOWN)
-        return RecordStatus.UNKNOWN, f"nobody can tell whether {unknown.name} happened: {unknown.detail}"
-    if course.healed:
-        return RecordStatus.RESOLVED, proof.how if proof else ""
-    if done and proof is not None and proof.status is VerificationStatus.NOT_CONFIGURED:
-        return RecordStatus.REMEDIATED, f"{_names(done)} carried out; no check is declared"
-    if not remedies and not told and all(step.kind is ActionKind.NO_OP for step in plan):
-        return RecordStatus.IGNORED, course.decision.diagnosis.root_cause
-    if mode is not Mode.AUTO and remedies and not done:
-        return RecordStatus.SUGGESTED, f"the job's mode is {mode}: {_names(remedies)} would be next"
-    if told:
-        why = proof.how if proof is not None else _first_reason(remedies, by_step)
-        return RecordStatus.ESCALATED, why or "nothing here can be remedied without a person"
-    return RecordStatus.SUGGESTED, _first_reason(remedies, by_step) or "nothing may be done here without a person"
-
-
-def _names(steps: Sequence[Step]) -> str:
-    return ", ".join(step.name for step in steps)
-
-
-def _first_reason(remedies: Sequence[Step], outcomes: Mapping[int, Outcome]) -> str:
-    """Name the first remedy that did not happen, in one line."""
-    for step in remedies:
-        outcome = outcomes[step.step]
-        if outcome.status is not OutcomeStatus.DONE:
-            return f"{step.name} {outcome.status.value}: {outcome.detail.partition(chr(10))[0]}".rstrip(": ")
-    return ""
+def _approved_along(step: Step, undo: Step) -> bool:
+    """Say whether whoever approved a step approved its undo with it, and nothing else stands against it."""
+    return step.decision is Verdict.APPROVED and undo.decision is Verdict.ASK

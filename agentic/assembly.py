@@ -14,6 +14,7 @@ from typing import Any
 from agentic.contracts import Effector, ReasoningModule, Sensor
 from agentic.digest import Redactor
 from agentic.errors import ConfigError, Fault, PluginError
+from agentic.probing import probes_of
 from agentic.reasoning.reading import check_examples
 from agentic.reasoning.reading import load as load_signatures
 from agentic.registry import EFFECTORS, Kind, find, load
@@ -48,6 +49,8 @@ class Order:
     knowledge: Sequence[Path]
     calls: Sequence[tuple[SettingsPath, Action]]
     """Everything an effector may be asked to do, for the effector to look at."""
+    probes: Sequence[Action]
+    """Read-only checks that a model may ask for."""
     given: Mapping[str, Any]
     given_to_reasoning: Mapping[str, Any]
 
@@ -100,7 +103,8 @@ class _Assembly:
             effectors[name] = load("effectors", name, {}, order.base_dir, given)
         effectors |= self._built("effectors", order.effectors, given)
         self._look_at_calls(effectors, all_channels=len(notifiers) == len(order.notifiers))
-        for_reasoning = {**given, **order.given_to_reasoning, "extra_folders": self._folders()}
+        probes = () if self.faults else probes_of(order.probes, effectors)
+        for_reasoning = {**given, "extra_folders": self._folders(), "probes": probes, **order.given_to_reasoning}
         reasoning = self._built("reasoning", order.reasoning, for_reasoning)
         sensors = self._built("sensors", order.sensors, given)
         if self.faults:

@@ -26,6 +26,7 @@ from agentic.types import (
     OutcomeStatus,
     Precedent,
     Situation,
+    Step,
 )
 
 
@@ -50,9 +51,15 @@ class ReasoningModule(ABC):
     """True for a plain `decide` that never waits and is done within a millisecond or two: for an ordinary log it
     then needs no thread, which would cost more than the answer."""
 
+    timeout_seconds: ClassVar[float] = 60.0
+    """How long one event waits for an answer; then the next module of the chain is asked."""
+
     @abstractmethod
     def decide(self, situation: Situation) -> Decision | Awaitable[Decision | None] | None:
         """Return a decision, or None to leave it to the next module of the chain."""
+
+    def close(self) -> Awaitable[None] | None:
+        """Called once when the worker stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,8 @@ class Consulted:
     calls: tuple[ModelCall, ...] = ()
     keep_seconds: float = 0.0
     """How long this is the answer to the same question, also when it is none; 0: ask again."""
+    answer_of: str = ""
+    """The event that the question was asked about, when this is its answer reused."""
 
 
 @runtime_checkable
@@ -106,11 +115,23 @@ class EffectRequest:
     """The lines that prove it, with their text."""
     outcomes: tuple[Outcome, ...] = ()
     """What the earlier steps of the plan did."""
+    proposal: Proposal | None = None
+    """For telling people: the plan they are asked to approve."""
 
     @property
     def timeout_seconds(self) -> float:
         """How long the effect may take in all."""
         return self.action.timeout_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a person is asked to approve."""
+
+    plan_hash: str
+    steps: tuple[Step, ...]
+    until: datetime
+    """Without a word by then, the plan is given up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from typing import Any
 
 import structlog
 
-from agentic.acting import Acted, Actor
+from agentic.acting import Actor
 from agentic.contracts import Consultable, Deferred, Incident, Memory, Parked, ReasoningModule
+from agentic.course import Acted
 from agentic.digest import digest_log
 from agentic.planning import Planner
 from agentic.questions import Questions
@@ -53,16 +54,20 @@ class Core:
     memory: Memory
     worker: str = ""
     questions: Questions = field(default_factory=Questions)
+    made_by: Mapping[str, str] = field(default_factory=dict)
+    """What decisions depend on beside the event, for the record."""
 
 
 @dataclass(slots=True)
-class _Decided:
+class Decided:
     """What the chain of reasoning modules came to, and how."""
 
     decision: Decision
     """That there is none, until the whole chain was asked."""
     notes: list[str] = field(default_factory=list)
     calls: tuple[ModelCall, ...] = ()
+    answer_of: str = ""
+    """The event whose answer from a model was reused."""
 
     def note(self, module: str, said: str | None) -> None:
         """Keep a sentence for the record."""
@@ -85,13 +90,15 @@ class _Decided:
     def as_progress(self) -> dict[str, Any]:
         """Return it as it is stored with the incident."""
         diagnosis = self.decision.diagnosis
-        return {"decision": self.decision, "diagnosis": diagnosis, "notes": self.notes, "calls": self.calls}
+        found = {"decision": self.decision, "diagnosis": diagnosis, "notes": self.notes, "calls": self.calls}
+        return {**found, "answer_of": self.answer_of}
 
     @classmethod
-    def of_progress(cls, stored: Mapping[str, Any]) -> _Decided:
+    def of_progress(cls, stored: Mapping[str, Any]) -> Decided:
         """Return what `as_progress` stored."""
         calls = tuple(ModelCall.model_validate(call) for call in stored.get("calls", ()))
-        return cls(Decision.model_validate(stored["decision"]), list(stored.get("notes", ())), calls)
+        decision = Decision.model_validate(stored["decision"])
+        return cls(decision, list(stored.get("notes", ())), calls, str(stored.get("answer_of", "")))
 
 
 _UNDECIDED = Decision(
@@ -109,9 +116,6 @@ class Pipeline:
     async def handle(self, incident: Incident) -> HistoryRecord | Deferred | Parked:
         """Take one event from its report to its record, or put it aside until something is due."""
         event, job = incident.event, self._core.jobs(incident.event.job_id)
-        refused = _refused_by_people(incident.progress)
-        if refused is not None:
-            return self._record(incident, RecordStatus.REJECTED, reason=refused, decision=_diagnosed(incident.progress))
         if not event.status.is_failure:
             return self._record(incident, RecordStatus.IGNORED, reason=f"the run {event.status}; nothing to heal")
         if event.lineage not in (None, event.event_id) and await incident.is_rerun_of(str(event.lineage)):
@@ -119,15 +123,9 @@ class Pipeline:
             return self._record(incident, RecordStatus.IGNORED, reason=reason)
 
         clock = time.monotonic()
-        digest = await self._digest(event)
-        situation = Situation(
-            event=event,
-            digest=digest,
-            job=job,
-            precedents=tuple(await self._core.memory.recall(event, digest)),
-            menu=self._core.planner.menu(job),
-        )
-        decided = await self._decide(incident, situation)
+        situation = await self.situate(event, job)
+        digest = situation.digest
+        decided = await self.decide(incident, situation)
         if isinstance(decided, Deferred):
             return decided
         decision = decided.decision
@@ -136,7 +134,7 @@ class Pipeline:
         acted = await self._core.actor.carry_out(
             incident, job, digest, decision, plan, judged_wrong(situation.precedents)
         )
-        if isinstance(acted, Deferred):
+        if not isinstance(acted, Acted):
             return acted
         return self._record(
             incident,
@@ -148,6 +146,18 @@ class Pipeline:
             notes=tuple(decided.notes),
             diagnose_seconds=diagnose_seconds,
             model_calls=tuple(decided.calls),
+            made_by={**self._core.made_by, **({"answer_of": decided.answer_of} if decided.answer_of else {})},
+        )
+
+    async def situate(self, event: Event, job: Job) -> Situation:
+        """Read the log and gather what a reasoning module may look at."""
+        digest = await self._digest(event)
+        return Situation(
+            event=event,
+            digest=digest,
+            job=job,
+            precedents=tuple(await self._core.memory.recall(event, digest)),
+            menu=self._core.planner.menu(job),
         )
 
     async def _digest(self, event: Event) -> LogDigest:
@@ -155,12 +165,12 @@ class Pipeline:
         read = partial(digest_log, event.log, exit_code=event.exit_code, command=event.command, context=context)
         return await asyncio.to_thread(read) if _is_long(event) else read()
 
-    async def _decide(self, incident: Incident, situation: Situation) -> _Decided | Deferred:
+    async def decide(self, incident: Incident, situation: Situation) -> Decided | Deferred:
         """Return what an earlier delivery decided, else the first confident answer of the chain."""
         known = _decided(incident.progress)
         if known is not None:
             return known
-        found = _Decided(_UNDECIDED)
+        found = Decided(_UNDECIDED)
         best: Decision | None = None
         for name, module in self._core.chain:
             asked = situation.model_copy(update={"suspicion": best}) if best is not None else situation
@@ -169,6 +179,7 @@ class Pipeline:
                 if isinstance(consulted, Deferred):
                     return consulted
                 found.calls += consulted.calls
+                found.answer_of = consulted.answer_of
                 found.note(name, consulted.reason)
                 answer = consulted.decision
             else:
@@ -184,14 +195,19 @@ class Pipeline:
             await incident.save(**found.as_progress())  # it is not asked twice
         return found
 
-    async def _ask(self, name: str, module: ReasoningModule, situation: Situation, found: _Decided) -> Decision | None:
+    async def _ask(self, name: str, module: ReasoningModule, situation: Situation, found: Decided) -> Decision | None:
         """Ask one module; what it breaks is noted, and the chain goes on."""
+        in_place = module.quick and not _is_long(situation.event)
         try:
-            in_place = module.quick and not _is_long(situation.event)
-            decided = module.decide(situation) if in_place else await call(module.decide, situation)
-            answer: Decision | None = await decided if inspect.isawaitable(decided) else decided
+            async with asyncio.timeout(None if in_place else module.timeout_seconds) as patience:
+                decided = module.decide(situation) if in_place else await call(module.decide, situation)
+                answer: Decision | None = await decided if inspect.isawaitable(decided) else decided
         except Exception as error:
             # A guest's module must not take the event with it.
+            if patience.expired():
+                log.error("reasoning.silent", module=name, event_id=situation.event.event_id)  # noqa: TRY400 - no crash
+                found.note(name, f"gave no answer within {module.timeout_seconds:g} s")
+                return None
             log.exception("reasoning.failed", module=name, event_id=situation.event.event_id)
             found.note(name, f"failed: {type(error).__name__}: {error}")
             return None
@@ -211,6 +227,7 @@ class Pipeline:
         notes: tuple[str, ...] = (),
         diagnose_seconds: float = 0.0,
         model_calls: tuple[ModelCall, ...] = (),
+        made_by: Mapping[str, str] | None = None,
     ) -> HistoryRecord:
         return write_record(
             incident,
@@ -223,6 +240,7 @@ class Pipeline:
             notes=notes,
             diagnose_seconds=diagnose_seconds,
             model_calls=model_calls,
+            made_by=made_by,
         )
 
 
@@ -230,25 +248,9 @@ def _is_long(event: Event) -> bool:
     return sum(map(len, event.log)) > LONG_LOG_CHARS
 
 
-def _decided(progress: Mapping[str, Any]) -> _Decided | None:
+def _decided(progress: Mapping[str, Any]) -> Decided | None:
     """Return what an earlier delivery decided."""
-    return _Decided.of_progress(progress) if "decision" in progress else None
-
-
-def _diagnosed(progress: Mapping[str, Any]) -> Decision | None:
-    known = _decided(progress)
-    return known.decision if known else None
-
-
-def _refused_by_people(progress: Mapping[str, Any]) -> str | None:
-    """Say who did not want the plan, or that nobody said anything in time; None when it may go on."""
-    word = progress.get("approval") or {}
-    if word.get("verdict") == "expired":
-        return "nobody approved the plan in time"
-    if word.get("verdict") == "rejected":
-        why = f": {word['why']}" if word.get("why") else ""
-        return f"{word.get('by', 'somebody')} rejected the plan{why}"
-    return None
+    return Decided.of_progress(progress) if "decision" in progress else None
 
 
 def as_memory(record: HistoryRecord) -> Mapping[str, Any] | None:

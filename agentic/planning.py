@@ -16,6 +16,7 @@ ESCALATE = Action(
     timeout_seconds=60,
 )
 NOTIFY = ESCALATE.model_copy(update={"name": "notify", "kind": ActionKind.NOTIFY})
+ASK = ESCALATE.model_copy(update={"name": "ask", "description": "Ask a person to approve the plan"})
 NO_OP = Action(name="no_op", kind=ActionKind.NO_OP, description="Nothing to do", risk=Risk.OBSERVE, idempotent=True)
 BUILT_IN = {action.name: action for action in (ESCALATE, NOTIFY, NO_OP)}
 BUILT_IN_NAMES = frozenset({*BUILT_IN, "rerun"})

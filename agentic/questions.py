@@ -67,9 +67,9 @@ class Questions:
             if asked.turn is Turn.GO:
                 return await self._really(incident, situation, module)
         if asked.turn is Turn.ANSWERED:
-            kept = reused(Answer.model_validate(asked.answer), situation)
-            if kept is not None:
-                return kept
+            again = reused(Answer.model_validate(asked.answer), situation)
+            if again is not None:
+                return again
         if asked.turn in (Turn.WAIT, Turn.BUSY):
             return await self._put_aside(incident, signature, asked)
         return Consulted(None, why_not or "the model's answer to the same failure does not fit this log")
@@ -88,7 +88,7 @@ class Questions:
         """Put the question; should this be broken off, whoever takes the event over asks in its place."""
         signature, identity = situation.digest.signature, module.identity
         consulted = await _consult(module, situation)
-        answer = _kept(consulted, situation).model_dump(mode="json") if consulted.keep_seconds > 0 else None
+        answer = kept(consulted, situation).model_dump(mode="json") if consulted.keep_seconds > 0 else None
         await incident.answered(signature, identity, answer, consulted.keep_seconds, counted(consulted.calls))
         return consulted
 
@@ -130,7 +130,7 @@ def reused(answer: Answer, situation: Situation) -> Consulted | None:
     """Return an earlier answer in the terms of this log, or None where its proof is not in it."""
     said = f"the same failure was answered on {answer.event_id}"
     if answer.decision is None:
-        return Consulted(None, f"{said}: {answer.reason}"[:300])
+        return Consulted(None, f"{said}: {answer.reason}"[:300], answer_of=answer.event_id)
     places = _places(answer.quotes, situation.digest)
     if answer.quotes and not places:
         return None
@@ -145,10 +145,11 @@ def reused(answer: Answer, situation: Situation) -> Consulted | None:
     if chosen is not None and not all(name in situation.menu for name in chosen):
         chosen = None  # chosen from another job's menu: this one's playbook decides
     decision = Decision(diagnosis=diagnosis, actions=chosen, note=f"{said} by {answer.model}")
-    return Consulted(decision, f"{said} by {answer.model}; it was not asked again")
+    return Consulted(decision, f"{said} by {answer.model}; it was not asked again", answer_of=answer.event_id)
 
 
-def _kept(consulted: Consulted, situation: Situation) -> Answer:
+def kept(consulted: Consulted, situation: Situation) -> Answer:
+    """Return what came of a question as it is kept for the next failure of its kind."""
     decision, lines = consulted.decision, situation.digest.lines
     cited = decision.diagnosis.evidence if decision else ()
     shown = {line.line: line.text for line in situation.digest.excerpt}

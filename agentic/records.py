@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
-from agentic.acting import Acted
 from agentic.contracts import Incident
+from agentic.course import Acted
 from agentic.types import Diagnosis, HistoryRecord, LogDigest, ModelCall, RecordStatus, utc_now
 
 
@@ -21,6 +22,7 @@ def write_record(
     notes: tuple[str, ...] = (),
     diagnose_seconds: float = 0.0,
     model_calls: tuple[ModelCall, ...] = (),
+    made_by: Mapping[str, str] | None = None,
 ) -> HistoryRecord:
     """Build the one record of an event; timings are seconds: waiting, diagnosing, acting, and all in all."""
     now = utc_now()
@@ -35,6 +37,7 @@ def write_record(
         actions=acted.plan if acted else (),
         outcomes=acted.outcomes if acted else (),
         verification=acted.verification if acted else None,
+        approval=acted.approval if acted else None,
         reason=reason,
         deliveries=max(1, incident.deliveries),
         worker=worker,
@@ -43,6 +46,7 @@ def write_record(
         timings=_timings(incident, now, acted, diagnose_seconds),
         notes=notes,
         model_calls=model_calls,
+        made_by=dict(made_by or {}),
     )
 
 

@@ -7,7 +7,7 @@ action placed in a plan; an *outcome* is the record of what a step really did.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -155,6 +155,10 @@ class LogDigest(Frozen):
     numbers: Annotated[tuple[int, ...], SkipValidation] = Field(default=(), exclude=True, repr=False)
     """Of a log too long to keep: the number in the log as received of each of `lines`. Empty when they are all."""
 
+    def numbered(self) -> Iterator[tuple[int, str]]:
+        """Return each of `lines` after its number in the log as received, which is what evidence names."""
+        return zip(self.numbers or range(len(self.lines)), self.lines, strict=True)
+
 
 class Diagnosis(Frozen):
     """What went wrong and the lines that prove it."""
@@ -177,6 +181,13 @@ class Decision(Frozen):
     note: str | None = None
 
 
+class ProbeAnswer(Frozen):
+    """What a check that the model asked for said, as the model got to read it."""
+
+    name: str
+    text: str
+
+
 class ModelCall(Frozen):
     """One question to a model, answered or not."""
 
@@ -191,6 +202,8 @@ class ModelCall(Frozen):
     """What the model said: redacted, shortened, and still untrusted."""
     error: str | None = None
     """Why it gave no usable answer, by the names of docs/lm-studio.md."""
+    probe: ProbeAnswer | None = None
+    """The check that it asked for instead of answering."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
@@ -311,6 +324,8 @@ class Verdict(StrEnum):
 
     AUTO = "auto"
     ASK = "ask"
+    APPROVED = "approved"
+    """A person was asked, and allowed it."""
     PROPOSE = "propose"
     REFUSE = "refuse"
 
@@ -328,6 +343,16 @@ class Step(Frozen):
     reason: str
     preview: str | None = None
     """Exactly what would be run, in words a person can check."""
+
+
+class Approval(Frozen):
+    """What a person said of a plan they were asked about; `expired` when nobody said anything in time."""
+
+    verdict: str
+    by: str = ""
+    why: str = ""
+    plan_hash: str = ""
+    at: datetime | None = None
 
 
 class OutcomeStatus(StrEnum):
@@ -395,6 +420,7 @@ class HistoryRecord(Frozen):
     actions: tuple[Step, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     verification: Verification | None = None
+    approval: Approval | None = None
     feedback: tuple[Feedback, ...] = ()
     reason: str = ""
     deliveries: int = 1
@@ -404,6 +430,8 @@ class HistoryRecord(Frozen):
     timings: dict[str, float] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
     model_calls: tuple[ModelCall, ...] = ()
+    made_by: dict[str, str] = Field(default_factory=dict)
+    """What the decision depends on beside the event, by short hashes: `version`, `rules`, `prompts`, `settings`."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True, protected_namespaces=()

@@ -10,7 +10,7 @@ from agentic_worker.service import WorkerService
 from config import load_settings, worker_environment
 from settings.collector import calm_collector
 from settings.logs import set_up_logs
-from settings.stopping import stopped_by_signals
+from settings.stopping import keep_signals, stopped_by_signals
 from store import Store, StoreMisconfigured
 from store.setup import set_up_store
 
@@ -27,6 +27,7 @@ def main() -> int:
         )
         url = embedded.url if embedded else settings.redis.url
         service = WorkerService(settings, store, url, worker_environment())
+        keep_signals()
         if embedded is not None:
             embedded.start()
         calm_collector()

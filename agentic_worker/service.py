@@ -25,6 +25,8 @@ log = structlog.get_logger()
 LOOK_AT_MODEL_SECONDS = 15.0
 OPEN_AGAIN_SECONDS = 1.0
 LOOK_AT_LEASES_SECONDS = 1.0
+CLOSE_SECONDS = 5.0
+"""How long a reasoning module may take to end its connections; a worker that stops waits for nobody's manners."""
 
 
 class WorkerService:
@@ -85,6 +87,7 @@ class WorkerService:
             await asyncio.gather(*beside, return_exceptions=True)
             for runner in runners:
                 await runner.close()
+            await self._close_reasoning()
             await asyncio.to_thread(self._heartbeat.stop)
 
     async def _open_store(self) -> bool:
@@ -102,6 +105,14 @@ class WorkerService:
         self._parts.redactor.take_key(self._store.mark_key)
         report_server(self._store.server)
         return True
+
+    async def _close_reasoning(self) -> None:
+        for name, module in self._parts.reasoning.items():
+            try:
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await call(module.close)
+            except Exception:  # a guest's module must not keep the worker from stopping
+                log.exception("reasoning.close_failed", module=name)
 
     def _lost(self, fences: Mapping[str, str]) -> None:
         """Called by the heartbeat's thread."""

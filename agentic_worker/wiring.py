@@ -17,6 +17,7 @@ from agentic.questions import Questions
 from agentic.reasoning.precedent import PrecedentModule
 from agentic.reasoning.rules import Rules
 from agentic.types import Event, Job, LogDigest, Situation, utc_now
+from settings.fingerprints import made_by
 from settings.models import Settings
 from settings.parts import build_parts
 
@@ -48,6 +49,7 @@ def build(settings: Settings, memory: Memory, worker: str, environ: Mapping[str,
         per_hour=policy.max_actions_per_hour,
         reruns_per_failure=policy.max_reruns_per_failure,
         min_confidence=policy.min_confidence,
+        approve_within_seconds=policy.approve_within_seconds,
     )
     job_for = lru_cache(maxsize=4096)(settings.job_for)
     core = Core(
@@ -58,6 +60,7 @@ def build(settings: Settings, memory: Memory, worker: str, environ: Mapping[str,
         memory=memory,
         worker=worker,
         questions=Questions(settings.llm.deadline_seconds + ANSWER_GRACE_SECONDS, settings.llm.max_wait_seconds),
+        made_by=made_by(settings, parts),
     )
     intake = Limits(settings.api.max_body_bytes, settings.api.max_log_bytes, settings.api.max_batch)
     return Parts(

@@ -233,7 +233,9 @@ class Worker:
 
     async def _put_aside(self, claimed: Claimed, event: Event, why: Deferred | Parked) -> None:
         if isinstance(why, Parked):
-            answer = await self._store.park(claimed.event_id, claimed.fence, why.plan_hash, why.within_seconds)
+            answer = await self._store.park(
+                claimed.event_id, claimed.fence, why.plan_hash, why.within_seconds, event.job_id
+            )
             done = answer == "ok"
             if answer == "approved":  # the word came for this very plan, in an earlier round
                 done = await self._store.defer(claimed.event_id, claimed.fence, 0)

@@ -96,6 +96,22 @@ RECORD: dict[str, Any] = {
     "notes": [],
 }
 HISTORY: dict[str, Any] = {"records": [RECORD], "next_cursor": "WzMwXQ"}
+DECIDED: dict[str, Any] = {"status": "approved", "event_id": EVENT_ID, "links": LINKS}
+PRECEDENTS: dict[str, Any] = {
+    "precedents": [
+        {
+            "event_id": EVENT_ID,
+            "job_id": "nightly-backup",
+            "category": "disk_full",
+            "root_cause": DIAGNOSIS["root_cause"],
+            "tried": ["free_disk"],
+            "status": "resolved",
+            "verified": True,
+            "feedback": [],
+            "at": DONE_AT,
+        }
+    ]
+}
 STORED: dict[str, Any] = {"status": "stored", "event_id": EVENT_ID, "links": LINKS}
 INCIDENT: dict[str, Any] = {
     "event_id": EVENT_ID,
@@ -112,7 +128,15 @@ TIMELINE = [
     {"at": AT, "what": "received", "detail": ""},
     {"at": "2026-11-22T02:15:11Z", "what": "begun: free_disk", "detail": ""},
 ]
-INCIDENT_DETAIL: dict[str, Any] = {**INCIDENT, "state": "done", "stage": "done", "timeline": TIMELINE, "record": RECORD}
+INCIDENT_DETAIL: dict[str, Any] = {
+    **INCIDENT,
+    "state": "done",
+    "stage": "done",
+    "timeline": TIMELINE,
+    "plan": RECORD["actions"],
+    "evidence": [{"line": 1, "text": LOG[1]}],
+    "record": RECORD,
+}
 JOB: dict[str, Any] = {
     "job_id": "nightly-backup",
     "last_event_id": EVENT_ID,
@@ -175,6 +199,7 @@ autoremedy_queue_depth 0.0
 PROBLEM_DETAILS: dict[str, str] = {
     "cross-site": "A page of another site may not change anything here.",
     "not-found": "No record of that event: it is unknown, or still being handled (see /incidents).",
+    "conflict": "The plan has changed since it was shown; look at it again.",
     "too-large": "The body may have at most 4194304 bytes.",
     "unsupported-media-type": "The request has no Content-Type; send application/json.",
     "invalid": f"/status: {UNKNOWN_STATUS['message']}",

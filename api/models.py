@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from agentic.report import NAME_PATTERN
-from agentic.types import Category, HistoryRecord
+from agentic.types import Category, HistoryRecord, Line, Precedent, Step
 from agentic.unseen import visible_text
 
 
@@ -40,6 +40,30 @@ class FeedbackIn(Strict):
     evidence_lines: list[Annotated[int, Field(ge=0, lt=2**31)]] = Field(
         default_factory=list, max_length=1000, description="0-based numbers of the log lines that prove it"
     )
+
+
+class ApproveIn(Strict):
+    """A person allows a plan."""
+
+    plan_hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(
+        description="Of the plan as it was shown: if it has changed since, nothing is approved"
+    )
+    user: Text = Field(description="Who says so")
+
+
+class RejectIn(Strict):
+    """A person forbids a plan."""
+
+    user: Text = Field(description="Who says so")
+    reason: LongText | None = Field(None, max_length=1000)
+
+
+class Decided(BaseModel):
+    """The word is kept; the incident goes on."""
+
+    status: Literal["approved", "rejected"]
+    event_id: str
+    links: Links
 
 
 class PauseIn(Strict):
@@ -119,6 +143,12 @@ class HistoryPage(BaseModel):
     next_cursor: str | None
 
 
+class Precedents(BaseModel):
+    """Earlier incidents that looked the same."""
+
+    precedents: list[Precedent]
+
+
 class TimelineEntry(BaseModel):
     """One moment of an incident."""
 
@@ -139,8 +169,10 @@ class IncidentOut(BaseModel):
 
 
 class IncidentDetail(IncidentOut):
-    """One incident with its timeline, and its record once there is one."""
+    """One incident with its plan and timeline, and its record once there is one."""
 
+    plan: list[Step] | None
+    evidence: list[Line] | None = Field(description="The lines that prove the cause")
     timeline: list[TimelineEntry]
     record: HistoryRecord | None
 

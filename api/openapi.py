@@ -10,10 +10,10 @@ from pydantic import BaseModel
 
 from agentic.report import Report
 from api.examples import problem
-from api.models import FeedbackIn, PauseIn, ProblemDocument
+from api.models import ApproveIn, FeedbackIn, PauseIn, ProblemDocument, RejectIn
 from api.problems import TITLES, TYPE_PREFIX
 
-BODIES: tuple[type[BaseModel], ...] = (Report, FeedbackIn, PauseIn)
+BODIES: tuple[type[BaseModel], ...] = (Report, FeedbackIn, ApproveIn, RejectIn, PauseIn)
 REF = "#/components/schemas/{model}"
 JSON = "application/json"
 TAGS = [

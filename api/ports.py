@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from agentic.types import Feedback
+from agentic.types import Feedback, Precedent
 
 QUEUED, DUPLICATE, FULL = "queued", "duplicate", "full"
 """What `enqueue` answers; the store's own enumeration has these values."""
@@ -66,6 +66,9 @@ class Store(Protocol):
     async def record(self, event_id: str) -> Mapping[str, Any] | None:
         """Return one history record with its feedback."""
 
+    async def precedents(self, signature: str, job_id: str) -> Sequence[Precedent]:
+        """Return incidents with a signature, newest first, as the event of a job would recall them."""
+
     async def add_feedback(self, feedback: Feedback) -> bool:
         """Keep feedback; False when the event is not known."""
 
@@ -74,6 +77,17 @@ class Store(Protocol):
 
     async def incident(self, event_id: str) -> Mapping[str, Any] | None:
         """Return one incident: event_id, job_id, state, deliveries, owner, timeline, event, record."""
+
+    async def decide(
+        self, event_id: str, verdict: Literal["approved", "rejected"], plan_hash: str, user: str, reason: str = ""
+    ) -> tuple[str, str]:
+        """Approve or reject a plan.
+
+        Answers ok, already, changed, expired, not_waiting or unknown, with who decided or the plan's hash.
+        """
+
+    async def paused_by(self) -> str | None:
+        """Say who paused automatic actions, if anybody did."""
 
     async def jobs(self) -> Sequence[Mapping[str, Any]]:
         """List every job that was heard of, each with its `job_id`."""

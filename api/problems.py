@@ -24,6 +24,7 @@ TITLES: dict[str, tuple[int, str]] = {
     "cross-site": (403, "Request from another site"),
     "not-found": (404, "Not found"),
     "method-not-allowed": (405, "Method not allowed"),
+    "conflict": (409, "Not possible as things stand"),
     "body-too-slow": (408, "The body did not arrive in time"),
     "too-large": (413, "Body too large"),
     "unsupported-media-type": (415, "Unsupported media type"),

@@ -6,11 +6,14 @@ from typing import Annotated
 
 import typer
 
+from cli.approval_commands import approve, reject
 from cli.config_commands import config
 from cli.diagnose_command import diagnose
 from cli.doctor_command import doctor
+from cli.eval_command import evaluate
 from cli.event_commands import events
 from cli.history_commands import dead, feedback, history, incidents, jobs, pause, resume, status
+from cli.replay_command import replay
 from cli.state import State
 
 app = typer.Typer(
@@ -66,9 +69,13 @@ def version() -> None:
 
 app.command()(diagnose)
 app.command()(doctor)
+app.command()(replay)
+app.command("eval")(evaluate)
 app.command()(status)
 app.command()(feedback)
 app.command()(jobs)
+app.command()(approve)
+app.command()(reject)
 app.command()(pause)
 app.command()(resume)
 app.add_typer(history, name="history")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict
+from typing import Annotated, Any
 
 import typer
 
+from cli.findings import Finding
 from cli.state import AsJson, State
 from cli.store_facts import keeps_in_words, pause_in_words, risks_of, server_in_words
 from cli.terminal import clean, print_json
@@ -22,20 +23,24 @@ NEEDED = ("store", "queue", "workers")
 """Without one of these failures are not handled; anything else makes it only less good."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at."""
+def doctor(
+    context: typer.Context,
+    ask: Annotated[
+        bool | None,
+        typer.Option(
+            "--ask/--no-ask",
+            help="Put a small question to the model, however long it takes, or none. Default: one of "
+            "20 seconds at most, unless that would make a model load.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check configuration, API, store, workers, model and waiting reports; one line each.
 
-    name: str
-    state: Literal["ok", "warning", "bad"]
-    detail: str
-    advice: str = ""
-
-
-def doctor(context: typer.Context, as_json: AsJson = False) -> None:
-    """Check configuration, API, store, workers, model and waiting reports; one line each."""
+    The model is looked at from here, by config.yaml alone, so that this works while nothing else runs.
+    """
     state: State = context.find_root().obj
-    findings = [_configuration(), *_service(state.url), _spool()]
+    findings = [_configuration(), *_service(state.url), *_model(ask), _spool()]
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -73,6 +78,20 @@ def _configuration() -> Finding:
     if settings.file() is None:
         return Finding("config", "ok", "There is no config.yaml here; the built-in settings hold.")
     return Finding("config", "ok", f"No mistake in {settings.file()}.")
+
+
+def _model(ask: bool | None) -> list[Finding]:
+    import asyncio
+
+    from agentic.errors import ConfigError
+    from cli.model_check import check_model
+    from config import load_settings
+
+    try:
+        settings = load_settings()
+    except ConfigError:
+        return []  # what is wrong with it has been said
+    return asyncio.run(check_model(settings.llm, ask))
 
 
 def _service(url: str | None) -> list[Finding]:

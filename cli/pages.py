@@ -41,6 +41,7 @@ MEANING = {
     "unknown": "an action may or may not have happened: please look",
     "dead": "could not be processed",
 }
+RAW_SHOWN = 400
 CHECK = {
     "verified": "it helped",
     "failed": "it did not help",
@@ -168,6 +169,11 @@ def show_incident(console: Console, incident: Mapping[str, Any]) -> None:
     diagnosis = incident.get("diagnosis")
     if diagnosis:
         page.section("Cause", cause_lines(diagnosis))
+    told = {line["line"]: line["text"] for line in incident.get("evidence") or ()}
+    page.section("Evidence", evidence_lines(diagnosis or {}, (), told))
+    page.section("Plan", [line for step in incident.get("plan") or () for line in _step(step)])
+    if incident.get("plan_hash"):
+        page.line(f"It waits for a person until {when(incident.get('expires_at'))}.")
     page.section("Timeline", _timeline(incident.get("timeline") or ()))
 
 
@@ -190,7 +196,9 @@ def show_record(console: Console, record: Mapping[str, Any], timeline: Sequence[
     page.section("Plan", [line for step in record.get("actions") or () for line in _step(step)])
     reasons = {step.get("step"): clean(step.get("reason")) for step in record.get("actions") or ()}
     page.section("Outcome", [_outcome(one, reasons.get(one.get("step"), "")) for one in record.get("outcomes") or ()])
+    page.section("Approval", _approval(record.get("approval")))
     page.section("Check", _verification(record.get("verification")))
+    page.section("Model", [line for call in record.get("model_calls") or () for line in _model_call(call)])
     page.section("Notes", [clean(note) for note in record.get("notes") or ()])
     page.section("Timeline", _timeline(timeline))
     page.section("Feedback", [_feedback(said) for said in record.get("feedback") or ()])
@@ -261,7 +269,13 @@ def _step(step: Mapping[str, Any]) -> list[str | Text]:
     lines: list[str | Text] = [
         Text.assemble(f"{clean(step.get('step'))}. ", (clean(step.get("name")), "bold"), (about, "dim"))
     ]
-    verdicts = {"auto": "by itself", "ask": "asks a person", "propose": "a proposal", "refuse": "refused"}
+    verdicts = {
+        "auto": "by itself",
+        "ask": "asks a person",
+        "approved": "by a person's word",
+        "propose": "a proposal",
+        "refuse": "refused",
+    }
     said = str(step.get("decision"))
     lines.append(f"   {verdicts.get(said, clean(said))}: {clean(step.get('reason'))}")
     if step.get("preview"):
@@ -283,6 +297,21 @@ def _outcome(outcome: Mapping[str, Any], reason: str) -> Text:
     )
 
 
+def _model_call(call: Mapping[str, Any]) -> list[str | Text]:
+    """Write one question: who was asked, what it cost, what came back, and the check it asked for."""
+    about = f", {clean(call.get('prompt_tokens'))} + {clean(call.get('completion_tokens') or 0)} tokens"
+    head = Text(f"{clean(call.get('model')) or 'nobody'} in {seconds(call.get('duration_seconds'))}")
+    head.append(about if call.get("prompt_tokens") else "")
+    head.append(f", no answer: {clean(call['error'])}" if call.get("error") else "", "bold red")
+    lines: list[str | Text] = [head]
+    if call.get("raw"):
+        lines.append(Text(f"  {' '.join(clean(call['raw']).split())[:RAW_SHOWN]}", "dim"))
+    if probe := call.get("probe"):
+        lines.append(f"  it asked for the check {clean(probe.get('name'))}:")
+        lines += [f"    {clean(line)}" for line in str(probe.get("text", "")).splitlines()]
+    return lines
+
+
 def _verification(verification: Mapping[str, Any] | None) -> list[str | Text]:
     if not verification:
         return []
@@ -292,12 +321,23 @@ def _verification(verification: Mapping[str, Any] | None) -> list[str | Text]:
     return [Text.assemble(status_text(status), f", {CHECK.get(status, '')}{how}{at}")]
 
 
+def _approval(approval: Mapping[str, Any] | None) -> list[str | Text]:
+    if not approval:
+        return []
+    by = f" by {clean(approval['by'])}" if approval.get("by") else ""
+    at = f" ({when(approval['at'])})" if approval.get("at") else ""
+    why = f": {clean(approval['why'])}" if approval.get("why") else ""
+    return [f"{clean(approval.get('verdict'))}{by}{at}{why}"]
+
+
 def _timeline(timeline: Sequence[Mapping[str, Any]]) -> list[str | Text]:
-    return [
-        f"{when(entry.get('at'), with_date=False) or '--:--:--'}  {clean(entry.get('what'))}"
-        + (f"  {clean(entry['detail'])}" if entry.get("detail") else "")
-        for entry in timeline
-    ]
+    day = when(timeline[0].get("at"))[:10] if timeline else ""
+    lines: list[str | Text] = []
+    for entry in timeline:
+        at = when(entry.get("at"), with_date=when(entry.get("at"))[:10] != day) or "--:--:--"
+        detail = f"  {clean(entry['detail'])}" if entry.get("detail") else ""
+        lines.append(f"{at}  {clean(entry.get('what'))}{detail}")
+    return lines
 
 
 def _feedback(said: Mapping[str, Any]) -> str:

@@ -9,11 +9,25 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 from llm.errors import Kind, LlmError
+from llm.schema import Schema, problems
+
+Check = Callable[[dict[str, Any]], str | None]
+"""Says in words what is wrong with an answer that fits the schema, or None; the model gets to read it."""
 
 _FENCE = re.compile(r"```[A-Za-z0-9_-]*[ \t]*\r?\n(.*?)```", re.DOTALL)
+
+
+def usable_object(text: str, schema: Schema, check: Check | None = None) -> dict[str, Any]:
+    """Return the only JSON object in a text if it fits the schema and passes the check, else raise `bad_output`."""
+    answer = read_object(text)
+    wrong = "; ".join(problems(answer, schema)) or (check(answer) if check else None)
+    if wrong:
+        raise _bad(wrong)
+    return answer
 
 
 def read_object(text: str) -> dict[str, Any]:

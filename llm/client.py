@@ -6,16 +6,16 @@ import asyncio
 import hashlib
 import json
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from llm.answer import read_object
+from llm.answer import Check, usable_object
 from llm.breaker import Breaker
 from llm.errors import Kind, LlmError, Usage
-from llm.preflight import ServerState, failed_state, look, shown_url
-from llm.schema import Schema, ensure_portable, flattened, in_words, problems
+from llm.preflight import ServerState, failed_state, look, shown_url, version_of
+from llm.schema import Schema, ensure_portable, flattened, in_words
 from llm.stream import Deadlines
 from llm.tokens import RESERVE, TokenEstimate
 
@@ -23,15 +23,13 @@ if TYPE_CHECKING:
     import httpx
 
 Message = Mapping[str, str]
-Check = Callable[[dict[str, Any]], str | None]
-"""Says in words what is wrong with an answer that fits the schema, or None; the model gets to read it."""
 
 LOOK_SECONDS = 3.0
 STATE_IS_FRESH_SECONDS = 10.0
 """A model may be swapped while we run; asking for the one that was there would load it again."""
 LONGEST_RETRY_PAUSE_SECONDS = 5.0
 MAX_SHOWN_BACK_CHARS = 1200
-_FORMS = ("schema", "flat", "words")
+_FORMS: tuple[Literal["schema"], Literal["flat"], Literal["words"]] = ("schema", "flat", "words")
 """How the answer's form is asked for: JSON schema, the same without bounds, or a sentence in the prompt."""
 
 
@@ -47,6 +45,10 @@ class Completion:
     finish_reason: str | None
     attempts: int
     prompt_hash: str
+    reading_seconds: float | None = None
+    """From the last attempt's request to its first word; None when the answer came in one piece."""
+    writing_seconds: float | None = None
+    """From its first word to its last."""
 
 
 @dataclass(slots=True)
@@ -125,6 +127,19 @@ class ChatClient:
             return self._context_tokens
         return self.state.context_tokens if self.state else None
 
+    @property
+    def answer_form(self) -> Literal["schema", "flat", "words"]:
+        """How this server turned out to want to be told the form of an answer."""
+        return _FORMS[self._form]
+
+    async def version(self) -> str | None:
+        """Return the server's version, where it tells one; never raises."""
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                return await version_of(self.base_url, self.state.server if self.state else None, self._wire.fetch)
+        except (TimeoutError, LlmError):
+            return None
+
     def prompt_budget(self, most: int) -> int:
         """Return how many tokens, by our own estimate, a prompt may have: at most `most`."""
         if self.context_tokens is None:
@@ -148,18 +163,26 @@ class ChatClient:
         self.state = replace(state, checked_at=asyncio.get_running_loop().time())
         return self.state
 
-    async def complete(self, messages: Sequence[Message], schema: Schema, *, check: Check | None = None) -> Completion:
+    async def complete(
+        self,
+        messages: Sequence[Message],
+        schema: Schema,
+        *,
+        check: Check | None = None,
+        within_seconds: float | None = None,
+    ) -> Completion:
         """Ask one question and return the object that fits the schema and passes `check`.
 
-        An answer that does not gets one more chance, with the reason. The deadline covers everything:
-        the wait for a free slot, both attempts and the pause between. Raises LlmError.
+        An answer that does not gets one more chance, with the reason. The deadline (`within_seconds`, else the
+        client's) covers everything: the wait for a free slot, both attempts and the pause between. Raises LlmError.
         """
         ensure_portable(schema)
         now = asyncio.get_running_loop().time()
-        call = _Call(list(messages), schema, check, now, now + self.deadline_seconds)
+        seconds = self.deadline_seconds if within_seconds is None else within_seconds
+        call = _Call(list(messages), schema, check, now, now + seconds)
         try:
             self.breaker.check()
-            await self._wait_for_slot()
+            await self._wait_for_slot(seconds / 2)
             try:
                 return await self._ask_in_slot(call)
             finally:
@@ -167,13 +190,13 @@ class ChatClient:
         except LlmError as error:
             error.attempts = call.attempts
             error.duration_seconds = asyncio.get_running_loop().time() - call.started
-            error.prompt_hash = _hash(call.messages)
+            error.prompt_hash = prompt_hash(call.messages)
             raise
 
-    async def _wait_for_slot(self) -> None:
+    async def _wait_for_slot(self, seconds: float) -> None:
         # At most half of the deadline, so that a question which is asked at all has time for its answer.
         try:
-            async with asyncio.timeout(self.deadline_seconds / 2):
+            async with asyncio.timeout(seconds):
                 await self._slots.acquire()
         except TimeoutError:
             raise LlmError(Kind.OVERLOADED, "Other questions were in hand all the time", again=False) from None
@@ -227,6 +250,8 @@ class ChatClient:
         messages, estimated = self._fitting(call)
         deadlines = Deadlines(call.end, self._first_token_seconds, self._idle_seconds)
         body = self._body(model, messages, call.schema)
+        clock = asyncio.get_running_loop().time
+        sent = clock()
         collector = await self._wire.ask(f"{self.base_url}/chat/completions", body, deadlines)
         reported_model, usage = collector.reported()
         try:
@@ -235,7 +260,7 @@ class ChatClient:
                 what = f"The server read {usage.prompt_tokens} of about {estimated} tokens and said nothing"
                 raise LlmError(Kind.CONTEXT_OVERFLOW, what, raw=reply.text)
             self.tokens.learn(estimated, usage.prompt_tokens)
-            answer = _checked(reply.text, call)
+            answer = usable_object(reply.text, call.schema, call.check)
         except LlmError as error:
             error.model, error.usage = reported_model or model, usage
             error.finish_reason = collector.finish_reason
@@ -249,7 +274,9 @@ class ChatClient:
             duration_seconds=asyncio.get_running_loop().time() - call.started,
             finish_reason=reply.finish_reason,
             attempts=call.attempts,
-            prompt_hash=_hash(call.messages),
+            prompt_hash=prompt_hash(call.messages),
+            reading_seconds=collector.first_at - sent if collector.first_at else None,
+            writing_seconds=clock() - collector.first_at if collector.first_at else None,
         )
 
     def _fitting(self, call: _Call) -> tuple[list[Message], int]:
@@ -304,14 +331,6 @@ class ChatClient:
         return False
 
 
-def _checked(text: str, call: _Call) -> dict[str, Any]:
-    answer = read_object(text)
-    wrong = "; ".join(problems(answer, call.schema)) or (call.check(answer) if call.check else None)
-    if wrong:
-        raise LlmError(Kind.BAD_OUTPUT, f"The answer cannot be used: {wrong}")
-    return answer
-
-
 def _correction(error: LlmError) -> list[Message]:
     again = f"{error.message}. Answer again with one JSON object that corrects this."
     return [
@@ -320,5 +339,6 @@ def _correction(error: LlmError) -> list[Message]:
     ]
 
 
-def _hash(messages: Sequence[Message]) -> str:
+def prompt_hash(messages: Sequence[Message]) -> str:
+    """Return what two prompts have in common exactly if they are the same."""
     return hashlib.sha256(json.dumps(list(messages), sort_keys=True).encode()).hexdigest()[:16]

@@ -34,6 +34,8 @@ class ServerState:
     context_tokens: int | None = None
     """Tokens the loaded model can hold, None where the server does not tell."""
     models: tuple[str, ...] = ()
+    loaded: bool = True
+    """The model is in memory, as far as the server tells; asking another would make it load."""
     detail: str = ""
     advice: str = ""
     checked_at: float = field(default=0.0, compare=False)
@@ -65,7 +67,21 @@ async def look(base_url: str, wanted: str, fetch: Fetch) -> ServerState:
         model=model,
         context_tokens=found.loaded.get(model) or context.get(model),
         models=tuple(models),
+        loaded=not found.knows_what_is_loaded or model in found.loaded,
     )
+
+
+async def version_of(base_url: str, server: str | None, fetch: Fetch) -> str | None:
+    """Return the server's version, where it tells one. Raises LlmError when nothing answers."""
+    asked = {"ollama": "/api/version", "vllm": "/version", "llama.cpp": "/props?autoload=false"}
+    path = asked.get(server or "")
+    if path is None:
+        return None
+    status, _, body = await fetch(root_of(base_url) + path)
+    if status != 200 or not isinstance(body, dict):
+        return None
+    told = body.get("version") or body.get("build_info")
+    return readable(told, 60) if isinstance(told, str) else None
 
 
 def failed_state(base_url: str, error: LlmError) -> ServerState:

@@ -45,6 +45,8 @@ class Collector:
         self.complete = False
         """The end mark was seen; nothing worth reading follows."""
         self.finish_reason: str | None = None
+        self.first_at: float | None = None
+        """When the first of the model's words came, on the event loop's clock; None when all came in one piece."""
         self._buffer = bytearray()
         self._streamed: bool | None = None
         self._wire_bytes = 0

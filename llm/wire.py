@@ -64,6 +64,7 @@ class Wire:
                 await _refuse_unless_success(response)
                 async for data in response.aiter_raw():
                     if collector.feed(data):
+                        collector.first_at = collector.first_at or clock()
                         waited_for = "the next word of the answer"
                         limit.reschedule(min(deadlines.end, clock() + deadlines.idle_seconds))
                     if collector.complete:

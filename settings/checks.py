@@ -16,11 +16,13 @@ from agentic.patterns import options
 from agentic.planning import BUILT_IN_NAMES
 from agentic.report import check_name
 from agentic.types import ActionKind
-from settings.models import EffectorCall, Settings
+from settings.calls import EffectorCall
+from settings.models import Settings
 
 Where = tuple[str | int, ...]
 Finding = tuple[Where, str]
 STORES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+MAX_PROBES = 10
 BUILT_IN_EFFECTORS = frozenset({"command", "http", "rerun", "notify"})
 
 
@@ -50,6 +52,7 @@ def semantic_problems(settings: Settings) -> Iterator[Finding]:
             yield from _call_problems(settings, (*here, "verify"), action.verify)
         if action.probe:
             yield from _call_problems(settings, (*here, "probe"), action.probe)
+    yield from _probe_problems(settings)
     known = names | BUILT_IN_NAMES | kinds
     for category, plan in settings.playbooks.items():
         yield from _plan_problems(("playbooks", category.value), plan, known)
@@ -70,6 +73,23 @@ def semantic_problems(settings: Settings) -> Iterator[Finding]:
     for name in settings.effectors:
         if name in BUILT_IN_EFFECTORS:
             yield ("effectors", name), "is built in; choose another name"
+
+
+def _probe_problems(settings: Settings) -> Iterator[Finding]:
+    for name, probe in settings.probes.items():
+        here = ("probes", name)
+        if probe.method not in (None, "GET"):
+            yield (*here, "method"), "a probe only looks: leave it out, or write GET"
+        if probe.json_body is not None:
+            yield (*here, "json"), "a probe only looks: a GET request has no body"
+        for index, job_id in enumerate(probe.jobs):
+            if problem := _id_problem(job_id):
+                yield (*here, "jobs", index), problem
+        yield from _call_problems(settings, here, probe)
+    for job_id in ["", *(job for probe in settings.probes.values() for job in probe.jobs)]:
+        if sum(not probe.jobs or job_id in probe.jobs for probe in settings.probes.values()) > MAX_PROBES:
+            yield ("probes",), f"a job may have at most {MAX_PROBES}, since each takes room from its log; use `jobs:`"
+            break
 
 
 def _job_problems(settings: Settings, known: set[str]) -> Iterator[Finding]:

@@ -28,6 +28,8 @@ WORDS: Mapping[str, str] = {
     "greater_than": "must be more than {gt}",
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
+    "string_too_short": "write at least {min_length} character",
+    "string_too_long": "write at most {max_length} characters",
 }
 """What pydantic finds, by its name for it, in our words."""
 FORMS: Mapping[str, str] = {

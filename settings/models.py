@@ -8,51 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 
 from agentic.planning import DEFAULT_PLAYBOOKS
-from agentic.types import Action, ActionKind, Category, Check, Job, Mode, Risk
+from agentic.types import Action, ActionKind, Category, Job, Mode, Risk
+from settings.calls import ActionSettings, CheckSettings, ProbeSettings, RerunSettings
+from settings.section import Count, Seconds, Section, Switch, auto_or_count, auto_or_switch
 from settings.source import Source, dotted
-
-
-class Section(BaseModel):
-    """Base of every section: immutable, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _not_a_number(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError("write a number, without quotes")  # noqa: TRY004 - pydantic turns ValueError into the message
-    return value
-
-
-def _switch(value: object) -> object:
-    if isinstance(value, bool):
-        return value
-    raise ValueError(_true_or_false(value) or "write true or false")
-
-
-def _auto_or_switch(value: object) -> object:
-    if isinstance(value, bool) or value == "auto":
-        return value
-    raise ValueError(_true_or_false(value) or "write auto, true or false")
-
-
-def _auto_or_count(value: object) -> object:
-    if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
-        return value
-    raise ValueError("write auto, or a whole number from 1 on")
-
-
-def _true_or_false(value: object) -> str | None:
-    """Return what to write instead of a word that other formats take for a switch; here it would be a word."""
-    meant = {"no": "false", "off": "false", "0": "false", "yes": "true", "on": "true", "1": "true"}
-    meant |= {"false": "false", "true": "true"}
-    found = meant.get(str(value).lower())
-    return f"write {found}" + (", without quotes" if str(value).lower() == found else "") if found else None
-
-
-Switch = Annotated[bool, BeforeValidator(_switch)]
-Seconds = Annotated[float, BeforeValidator(_not_a_number), Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, BeforeValidator(_not_a_number), Field(ge=1)]
 
 
 class RedisSettings(Section):
@@ -114,13 +73,13 @@ class WorkerSettings(Section):
 class LlmSettings(Section):
     """The local model, which reads what rules cannot."""
 
-    enabled: Annotated[Literal["auto"] | bool, BeforeValidator(_auto_or_switch)] = Field(
+    enabled: Annotated[Literal["auto"] | bool, BeforeValidator(auto_or_switch)] = Field(
         "auto", description="auto = use it when it answers | true | false"
     )
     base_url: str = Field("http://localhost:1234/v1", description="An OpenAI-compatible server, with /v1")
     model: str = Field("auto", description="auto = the model that is loaded")
     api_key: str | None = Field(None, description="Bearer token, when the server asks for one; use ${NAME}")
-    context_tokens: Annotated[Literal["auto"] | Count, BeforeValidator(_auto_or_count)] = Field(
+    context_tokens: Annotated[Literal["auto"] | Count, BeforeValidator(auto_or_count)] = Field(
         "auto", description="auto = ask the server"
     )
     max_output_tokens: Count = 500
@@ -129,104 +88,6 @@ class LlmSettings(Section):
     max_wait_seconds: Seconds = Field(
         900, description="Longest time a failure waits for a model that is busy with others; then it goes on without"
     )
-
-
-class EffectorCall(Section):
-    """What an effector is to do; which keys apply depends on the effector."""
-
-    effector: str | None = Field(None, description="command | http | rerun | notify, or a name from `effectors`")
-    argv: list[str] | None = Field(
-        None, description="command: program (absolute path) and arguments; no shell is involved"
-    )
-    cwd: str | None = Field(None, description="command: folder to run in")
-    env: dict[str, str] | None = Field(None, description="command: environment besides PATH, HOME, LANG and TZ")
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] | None = Field(None, description="http: default POST")
-    url: str | None = Field(None, description="http: where to; its host must be in http.allowed_hosts")
-    headers: dict[str, str] | None = Field(None, description="http: extra headers")
-    json_body: dict[str, Any] | None = Field(None, alias="json", description="http: JSON body")
-    expect_status: list[int] | None = Field(None, description="http: statuses that mean success; default any 2xx")
-    delay_seconds: Seconds | None = Field(None, description="rerun: wait this long first; doubles with each attempt")
-    channels: list[str] | None = Field(None, description="notify: names of channels; default all")
-    settings: dict[str, Any] | None = Field(None, description="Whatever an effector of your own needs")
-    timeout_seconds: Seconds = 60
-
-    def call_settings(self) -> dict[str, Any]:
-        """Return only what was written, by the names the effectors know."""
-        written = self.model_dump(
-            by_alias=True,
-            exclude_none=True,
-            exclude={"effector", "settings", "timeout_seconds", *_BESIDE_THE_CALL},
-        )
-        return {**written, **(self.settings or {})}
-
-
-_BESIDE_THE_CALL = (
-    "kind",
-    "description",
-    "risk",
-    "idempotent",
-    "jobs",
-    "undo",
-    "verify",
-    "probe",
-    "params",
-    "within_seconds",
-)
-
-
-class CheckSettings(EffectorCall):
-    """A read-only test that a remedy helped."""
-
-    within_seconds: Seconds = Field(300, description="The check is repeated until it passes or this time is over")
-
-    def to_check(self) -> Check:
-        """Turn it into the type that the core knows."""
-        return Check(
-            effector=self.effector or "command",
-            settings=self.call_settings(),
-            within_seconds=self.within_seconds,
-            timeout_seconds=self.timeout_seconds,
-        )
-
-
-class ActionSettings(EffectorCall):
-    """A remedy: the closed list of everything that can ever be executed."""
-
-    kind: ActionKind | None = Field(None, description="Kind from the taxonomy; default: the action's name")
-    description: str = Field("", description="What a person reads before approving")
-    risk: Risk = Field(Risk.RISKY, description="observe | safe | risky")
-    idempotent: Switch = Field(False, description="true only if running it twice does no harm")
-    jobs: list[str] = Field(default_factory=list, description="The only jobs it may be used for; empty = every job")
-    undo: str | None = Field(None, description="Name of the action that takes this one back")
-    verify: CheckSettings | None = None
-    probe: CheckSettings | None = Field(None, description="Tells whether it happened, when nobody saw its answer")
-    params: dict[str, str] = Field(
-        default_factory=dict, description="Name -> pattern of {param.NAME}; value from the job or a label"
-    )
-
-    def to_action(self, name: str) -> Action:
-        """Turn it into the type that the core knows."""
-        return Action(
-            name=name,
-            kind=self.kind or ActionKind(name),
-            description=self.description,
-            effector=self.effector,
-            settings=self.call_settings(),
-            params=self.params,
-            jobs=tuple(self.jobs),
-            risk=self.risk,
-            idempotent=self.idempotent,
-            timeout_seconds=self.timeout_seconds,
-            undo=self.undo,
-            verify=self.verify.to_check() if self.verify else None,
-            probe=self.probe.to_check() if self.probe else None,
-        )
-
-
-class RerunSettings(EffectorCall):
-    """How to start a job again."""
-
-    probe: CheckSettings | None = Field(None, description="Tells whether the run exists, when nobody saw its answer")
 
 
 class JobSettings(Section):
@@ -277,6 +138,9 @@ class PolicySettings(Section):
     max_actions_per_hour: int = Field(60, ge=0)
     max_reruns_per_failure: int = Field(3, ge=0, description="Reruns of one failure, counted across run ids")
     min_confidence: int = Field(70, ge=0, le=100, description="Of a model-made diagnosis, for acting without a person")
+    approve_within_seconds: Seconds = Field(
+        86_400, description="How long a plan waits for a person; then it is given up"
+    )
     freeze: list[dict[str, Any]] = Field(default_factory=list, description="Maintenance windows")
 
 
@@ -336,6 +200,7 @@ class Settings(Section):
     llm: LlmSettings = LlmSettings()
     jobs: list[JobSettings] = Field(default_factory=list)
     actions: dict[str, ActionSettings] = Field(default_factory=dict)
+    probes: dict[str, ProbeSettings] = Field(default_factory=dict, description="Name -> check the model may ask for")
     playbooks: dict[Category, list[str]] = Field(default_factory=dict)
     policy: PolicySettings = PolicySettings()
     http: HttpSettings = HttpSettings()
@@ -395,9 +260,17 @@ class Settings(Section):
         """Return the operator's actions as the core knows them."""
         return {name: action.to_action(name) for name, action in self.actions.items()}
 
+    def declared_probes(self) -> dict[str, Action]:
+        """Return the checks that the model may ask for, as the effectors know them."""
+        return {name: probe.to_action(name) for name, probe in self.probes.items()}
+
     def all_playbooks(self) -> dict[Category, tuple[str, ...]]:
         """Return the plan of every category: the shipped one unless the file has another."""
         return {**DEFAULT_PLAYBOOKS, **{category: tuple(names) for category, names in self.playbooks.items()}}
+
+    def with_model(self, enabled: Literal["auto"] | bool) -> Settings:
+        """Return the same settings with the model switched otherwise."""
+        return self.model_copy(update={"llm": self.llm.model_copy(update={"enabled": enabled})})
 
     def job_for(self, job_id: str) -> Job:
         """Return what was said about a job: its own entry, else the one for every other job."""

@@ -6,6 +6,7 @@ Not for the API: it can build nothing that acts.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from agentic.assembly import Assembled, Order, Part, SettingsPath, assemble, named
 from agentic.errors import ConfigError
@@ -15,10 +16,15 @@ from agentic.verification import check_as_action
 from settings.models import PartSettings, Settings
 
 
-def build_parts(settings: Settings, environ: Mapping[str, str]) -> Assembled:
-    """Build every part that the settings name, connecting nowhere; raises ConfigError with a line a mistake."""
+def build_parts(
+    settings: Settings, environ: Mapping[str, str], to_reasoning: Mapping[str, Any] | None = None
+) -> Assembled:
+    """Build every part that the settings name, connecting nowhere; raises ConfigError with a line a mistake.
+
+    `to_reasoning` is handed to reasoning modules over what they get otherwise.
+    """
     try:
-        return assemble(_order(settings), environ)
+        return assemble(_order(settings, to_reasoning or {}), environ)
     except ConfigError as error:
         if not error.faults:
             raise
@@ -35,6 +41,7 @@ def calls_of(settings: Settings) -> Iterator[tuple[SettingsPath, Action]]:
             yield ("actions", name, "verify"), check_as_action(action.verify)
         if action.probe is not None:
             yield ("actions", name, "probe"), check_as_action(action.probe)
+    yield from ((("probes", name), action) for name, action in settings.declared_probes().items())
     for index, entry in enumerate(settings.jobs):
         job = entry.to_job()
         if job.rerun is not None:
@@ -45,7 +52,7 @@ def calls_of(settings: Settings) -> Iterator[tuple[SettingsPath, Action]]:
             yield ("jobs", index, "verify"), check_as_action(job.verify)
 
 
-def _order(settings: Settings) -> Order:
+def _order(settings: Settings, to_reasoning: Mapping[str, Any]) -> Order:
     base, llm = settings.base_dir(), settings.llm
     chain = _named("reasoning", settings.reasoning)
     return Order(
@@ -58,8 +65,9 @@ def _order(settings: Settings) -> Order:
         sensors=_named("sensors", settings.sensors),
         knowledge=[base / folder for folder in settings.knowledge],
         calls=list(calls_of(settings)),
+        probes=tuple(settings.declared_probes().values()),
         given={"allowed_hosts": settings.http.allowed_hosts, "link_base": settings.api.public_url},
-        given_to_reasoning=llm.model_dump(),
+        given_to_reasoning={**llm.model_dump(), **to_reasoning},
     )
 
 

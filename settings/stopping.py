@@ -6,8 +6,21 @@ import asyncio
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 WORDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # HUP: the terminal was closed
+
+_told_early: list[int] = []
+
+
+def keep_signals() -> None:
+    """Until `stopped_by_signals` listens, only remember that a signal came: what is being started must not be left."""
+
+    def remember(number: int, _: FrameType | None) -> None:
+        _told_early.append(number)
+
+    for number in WORDS:
+        signal.signal(number, remember)
 
 
 @contextmanager
@@ -19,6 +32,8 @@ def stopped_by_signals(stop: Callable[[], object]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     for number in WORDS:
         loop.add_signal_handler(number, stop)
+    if _told_early:
+        stop()
     try:
         yield
     finally:

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 from redis import exceptions as errors
 
-from store.calls import Calls, Scripts, is_passing, pause
+from store.calls import Calls, Scripts, is_passing, is_waited_for, pause
 from store.connect import connect, disconnect
 from store.durability import Confirmer
 from store.errors import BadCursor, StoreMisconfigured, StoreUnavailable
@@ -126,7 +126,7 @@ class StoreBase:
                 if isinstance(answer, Exception):  # as it came: the client would put words before the error's code
                     raise answer
         except (errors.RedisError, OSError) as error:
-            if is_passing(error):
+            if is_waited_for(error):
                 raise StoreUnavailable(f"the store does not answer: {error or type(error).__name__}") from error
             raise
         return answers

@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 
 from store.errors import StoreUnavailable
 from store.keys import Keys
+from store.server import what_to_change
 from store.wire import exchange
 
 log = structlog.get_logger()
@@ -58,6 +59,9 @@ PASSING_CODES = (
     "UNBLOCKED",  # a blocking read, when the server became a replica
 )
 PIPELINE_LIMIT = 256
+REFUSALS = (errors.AuthenticationError, errors.AuthorizationError, errors.NoPermissionError)
+# A long command without the password that is needed by now is a protocol error to the server.
+REFUSAL_CODES = ("NOPERM", "NOAUTH", "WRONGTYPE", "Protocol error: unauthenticated")
 COMPLAIN_EVERY_SECONDS = 5.0
 
 
@@ -70,12 +74,25 @@ def is_passing(error: BaseException) -> bool:
     return isinstance(error, errors.ResponseError) and str(error).startswith(PASSING_CODES)
 
 
+def is_refusal(error: BaseException) -> bool:
+    """Say whether somebody took the rights of this user away, or put something else under a key of ours."""
+    return isinstance(error, REFUSALS) or (
+        isinstance(error, errors.ResponseError) and str(error).startswith(REFUSAL_CODES)
+    )
+
+
+def is_waited_for(error: BaseException) -> bool:
+    """Say whether a program that ran well before repeats the call: an end of it would mend nothing."""
+    return is_passing(error) or is_refusal(error)
+
+
 class Scripts:
     """The texts of the scripts for one key prefix, with their hashes."""
 
     def __init__(self, keys: Keys) -> None:
         folder = resources.files("store") / "scripts"
         common = (folder / "_common.lua").read_text("utf-8")
+        self.prefix = keys.prefix
         self.route = keys.single("events")
         """Declared key of every call; all keys share its slot."""
         self.texts: dict[str, str] = {}
@@ -149,7 +166,7 @@ class Calls:
         try:
             answers = await self._send_all(commands)
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever
-            if is_passing(error):
+            if is_waited_for(error):
                 return error
             for call in batch:
                 call.settle(error)
@@ -157,7 +174,7 @@ class Calls:
         if any(isinstance(answer, errors.NoScriptError) for answer in answers):
             await self._reload()
         for command, answer in zip(commands, answers, strict=True):
-            if isinstance(answer, Exception) and is_passing(answer):
+            if isinstance(answer, Exception) and is_waited_for(answer):
                 for call in command.calls:
                     self._later(call, answer)
             elif isinstance(answer, Exception) and len(command.calls) > 1:
@@ -193,7 +210,10 @@ class Calls:
         """Say that something is wrong, though not for every call of every second of it."""
         if time.monotonic() - self._complained_at > COMPLAIN_EVERY_SECONDS:
             self._complained_at = time.monotonic()
-            log.warning("store.unreachable", error=str(failure) or type(failure).__name__)
+            if is_refusal(failure):
+                log.error("store.refuses", error=what_to_change(failure, self.scripts.prefix))
+            else:
+                log.warning("store.unreachable", error=str(failure) or type(failure).__name__)
 
     async def close(self) -> None:
         """Give up on whatever is still unanswered."""

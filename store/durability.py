@@ -16,7 +16,7 @@ import structlog
 from redis import exceptions as errors
 from redis.asyncio import Redis
 
-from store.calls import is_passing
+from store.calls import is_waited_for
 from store.server import can_confirm_fsync, look
 
 log = structlog.get_logger()
@@ -49,7 +49,7 @@ class Confirmer:
             except _NotYet as problem:
                 missing = str(problem)
             except (errors.RedisError, OSError) as error:
-                if not is_passing(error):
+                if not is_waited_for(error):
                     raise
                 missing = str(error) or type(error).__name__
             attempt += 1

@@ -155,9 +155,12 @@ class IncidentStore(QueueStore, HistoryStore, QuestionStore):
         [raw] = await self._read_patiently(("HGETALL", self.keys.of("fx", event_id)))
         return journal_of(fields_of(raw))
 
-    async def park(self, event_id: str, fence: str, plan_hash: str, within_seconds: float) -> str:
-        """Let an incident wait for a person; "ok", "approved" when this very plan was approved before, or "fenced"."""
-        answer: bytes = await self._calls("park", event_id, fence, plan_hash, int(within_seconds * 1000))
+    async def park(self, event_id: str, fence: str, plan_hash: str, within_seconds: float, watch_job: str = "") -> str:
+        """Let an incident wait for a person, or for a success of the job.
+
+        Answers "ok", "approved" when this very plan was approved before, or "fenced".
+        """
+        answer: bytes = await self._calls("park", event_id, fence, plan_hash, int(within_seconds * 1000), watch_job)
         return answer.decode()
 
     async def decide(

@@ -8,7 +8,7 @@ from typing import Any
 from redis import exceptions as errors
 
 from store.base import dumps
-from store.calls import Scripts, is_passing
+from store.calls import Scripts, is_waited_for
 from store.connect import SOCKET_TIMEOUT_SECONDS, connect_blocking
 from store.keys import Keys
 
@@ -42,7 +42,7 @@ class LeaseKeeper:
                 self._client.script_load(self._scripts.texts["beat"])
                 lost = self._evalsha(arguments)
         except (errors.RedisError, OSError) as error:
-            if not is_passing(error):
+            if not is_waited_for(error):
                 raise
             return None
         return {event_id.decode() for event_id in lost}

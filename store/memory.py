@@ -14,13 +14,15 @@ class MemoryStore(StoreBase, Memory):
     """Recalls precedents from the store; `finish` and `add_feedback` put them there."""
 
     async def recall(self, event: Event, digest: LogDigest) -> Sequence[Precedent]:
-        """Return earlier incidents with the same signature, newest first, each with its lessons.
+        """Return earlier incidents with the same signature, newest first, each with its lessons."""
+        return await self.precedents(digest.signature, event.job_id) if digest.signature else ()
+
+    async def precedents(self, signature: str, job_id: str) -> Sequence[Precedent]:
+        """Return incidents with a signature as the event of a job would recall them.
 
         A lesson outlives the incident it was taught on, which is then recalled by the lesson alone.
         """
-        if not digest.signature:
-            return ()
-        remembered, taught = await self._calls("recall", digest.signature)
+        remembered, taught = await self._calls("recall", signature)
         if not remembered and not taught:
             return ()
         lessons: dict[str, list[Feedback]] = {}
@@ -37,7 +39,7 @@ class MemoryStore(StoreBase, Memory):
             if category is not None:
                 found.append(
                     Precedent(
-                        event_id=event_id, job_id=event.job_id, category=category, status="unknown",
+                        event_id=event_id, job_id=job_id, category=category, status="unknown",
                         feedback=tuple(notes), at=notes[0].at,
                     )
                 )  # fmt: skip

@@ -88,6 +88,11 @@ class OperationsStore(StoreBase):
         at = ms_to_time(time.time() * 1000) or ""
         await self._read(("HSET", self.keys.single("paused"), "by", by, "reason", reason or "", "at", at))
 
+    async def paused_by(self) -> str | None:
+        """Return who paused automatic actions, or None."""
+        [by] = await self._read(("HGET", self.keys.single("paused"), "by"))
+        return None if by is None else str(by.decode())
+
     async def resume(self) -> None:
         """Allow automatic actions again."""
         await self._read(("DEL", self.keys.single("paused")))

@@ -15,7 +15,7 @@ from redis import exceptions as errors
 
 from agentic.types import HistoryRecord
 from store.base import BLOCK_SECONDS, StoreBase, dumps, loads
-from store.calls import is_passing
+from store.calls import is_waited_for
 
 GATHER_LIMIT = 256
 CALL_LIMIT = 1000
@@ -127,7 +127,7 @@ class QueueStore(StoreBase):
         try:
             await self._blocking.blmove(events, events, BLOCK_SECONDS, "LEFT", "LEFT")  # type: ignore[arg-type]
         except (errors.RedisError, OSError) as error:
-            if not is_passing(error):
+            if not is_waited_for(error):
                 raise
             await asyncio.sleep(BLOCK_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311
 

@@ -68,13 +68,15 @@ async def _may_confirm(client: Redis) -> bool:
 
 def what_to_change(error: Exception, prefix: str) -> str:
     """Say in a sentence what is wrong when the server answers, and does not let us work."""
-    if isinstance(error, errors.AuthenticationError):
+    if isinstance(error, errors.AuthenticationError) or str(error).startswith("Protocol error: unauthenticated"):
         return f"the store refuses the user or password in redis.url: {error}"
     if isinstance(error, errors.NoPermissionError | errors.AuthorizationError):
         return (
             f"the user in redis.url may not do what is needed: {error}; "
             f"allow it the keys {prefix}:* and the commands named in docs/deployment.md"
         )
+    if str(error).startswith("WRONGTYPE"):
+        return f"something else was written to a key of ours, one of {prefix}:*; rename or delete it: {error}"
     if isinstance(error, errors.InvalidResponse):
         return f"what answers at redis.url does not speak as a Redis server does: {error}"
     return f"the store cannot be used: {error}"

@@ -62,18 +62,22 @@ def of_hash(event_id: str, fields: Mapping[str, str]) -> dict[str, Any]:
         "state": fields.get("state", "queued"),
         "stage": loads(fields["p:stage"].encode()) if "p:stage" in fields else None,
         "deliveries": int(fields.get("deliveries", 0)),
-        "owner": fields.get("owner"),
+        "owner": fields.get("owner") if fields.get("state") == "running" else None,
         "received_at": ms_to_time(fields.get("received_ms")),
         "due_at": ms_to_time(fields.get("due_ms")) if waits else None,
         "plan_hash": fields.get("plan_hash") if asked else None,
         "expires_at": ms_to_time(fields.get("expires_ms")) if asked else None,
         "approval": loads(fields["p:approval"].encode()) if "p:approval" in fields else None,
         "diagnosis": loads(fields["p:diagnosis"].encode()) if "p:diagnosis" in fields else None,
+        "plan": loads(fields["p:steps"].encode()) if "p:steps" in fields else None,
+        "evidence": loads(fields["p:evidence"].encode()) if "p:evidence" in fields else None,
     }
 
 
 def of_record(record: Mapping[str, Any]) -> dict[str, Any]:
     """Describe a finished incident by its record."""
+    proving = (record.get("diagnosis") or {}).get("evidence") or ()
+    excerpt = (record.get("digest") or {}).get("excerpt") or ()
     return {
         "event_id": record["event_id"],
         "job_id": record["job_id"],
@@ -85,8 +89,10 @@ def of_record(record: Mapping[str, Any]) -> dict[str, Any]:
         "due_at": None,
         "plan_hash": None,
         "expires_at": None,
-        "approval": None,
+        "approval": record.get("approval"),
         "diagnosis": record.get("diagnosis"),
+        "plan": record.get("actions"),
+        "evidence": [line for line in excerpt if line["line"] in proving],
     }
 
 
@@ -106,7 +112,7 @@ def live_timeline(fields: Mapping[str, str], journal: Mapping[str, str]) -> list
             told.append(
                 {
                     "at": ms_to_time(value),
-                    "what": f"step {step}",
+                    "what": "a person was asked" if step.startswith("ask.") else f"step {step}",
                     "detail": "done" if state == "done" else "under way",
                 }
             )
@@ -130,6 +136,10 @@ def timeline_of(record: Mapping[str, Any], late: list[dict[str, Any]]) -> list[d
                 "detail": f"{diagnosis['root_cause']} ({diagnosis['source']}, {diagnosis['confidence']} %)",
             }
         )
+    said = record.get("approval")
+    if said:
+        by = f" by {said['by']}" if said["by"] else ""
+        told.append({"at": said["at"], "what": f"plan {said['verdict']}{by}", "detail": said["why"]})
     for outcome in record.get("outcomes", []):
         at = outcome.get("started_at") or record["finished_at"]
         told.append({"at": at, "what": f"{outcome['name']}: {outcome['status']}", "detail": outcome["detail"]})

@@ -85,6 +85,8 @@ actions:
 jobs:
   - id: a
     rerun: {argv: [/bin/true], url: "http://127.0.0.1/"}
+probes:
+  look: {description: Looks, effector: http, url: "http://hooks.internal/x", risk: observe}
 notifications: [{use: webhok}]
 """
 
@@ -92,9 +94,10 @@ notifications: [{use: webhok}]
 def test_what_an_effector_cannot_do_is_found_at_every_call(written: Write) -> None:
     lines = mistakes(written(ACTIONS))
     starts = [
-        "config.yaml:19:18: notifications.0.use: webhok",
+        "config.yaml:21:18: notifications.0.use: webhok",
         "config.yaml:6:5: actions.free_disk.method: the command effector does not know this key",
         "config.yaml:11:5: actions.call.url: hooks.internal is not in http.allowed_hosts",
+        "config.yaml:20:46: probes.look.url: hooks.internal is not in http.allowed_hosts",
         "config.yaml:18:32: jobs.0.rerun.url: the command effector does not know this key",
     ]
     assert [line[: len(start)] for line, start in zip(lines, starts, strict=True)] == starts

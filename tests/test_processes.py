@@ -135,6 +135,19 @@ def start(folder: Path) -> Iterator[Start]:
     assert left == [], "nothing is left running"
 
 
+@pytest.mark.parametrize("argv", [[str(ROOT / "main.py")], ["-m", "agentic_worker.main"]], ids=["all", "worker"])
+def test_a_program_told_to_stop_while_its_store_starts_takes_it_along(
+    start: Start, folder: Path, argv: list[str]
+) -> None:
+    program = start(*argv, PORT=str(free_port()))
+    server = folder / "data" / "valkey.conf"  # written just before the server is started
+    ends = time.monotonic() + 60
+    while not server.exists() and time.monotonic() < ends:
+        time.sleep(0.0005)
+    assert program.end() == 0, program.said()
+    assert users_of(folder) == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_one_process_takes_an_event_to_its_record_and_ends_with_zero(start: Start, number: int) -> None:
     port = free_port()

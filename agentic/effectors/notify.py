@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from agentic.contracts import Effector, EffectRequest, EffectResult
+from agentic.contracts import Effector, EffectRequest, EffectResult, Proposal
 from agentic.effectors.output import one_line, plain
 from agentic.errors import ConfigError
+from agentic.planning import TELLING_KINDS
 from agentic.registry import call
-from agentic.types import Action, ActionKind, Diagnosis
+from agentic.types import Action, ActionKind, Diagnosis, Verdict
 from notifications import Message, Notifier, NotifyError, Severity
 
 QUOTED_LINES = 3
@@ -79,7 +80,9 @@ def message_for(request: EffectRequest, link_base: str | None = None) -> Message
     body += _cause(diagnosis)
     body += [f"Line {quoted.line}: {one_line(quoted.text, 300)}" for quoted in request.evidence[:QUOTED_LINES]]
     body += [f"{done.name}: {done.status.value}. {one_line(done.detail, 200)}" for done in request.outcomes]
-    if asks:
+    if request.proposal is not None:
+        body += _asked(request.proposal, event.event_id)
+    elif asks:
         body.append("Please look at it: nothing more happens by itself.")
     facts = {"run": event.run_id, "host": event.host, "exit code": event.exit_code}
     return Message(
@@ -98,7 +101,19 @@ def message_for(request: EffectRequest, link_base: str | None = None) -> Message
 def _title(request: EffectRequest) -> str:
     event, diagnosis = request.event, request.diagnosis
     what = f", {diagnosis.category.replace('_', ' ')}" if diagnosis else ""
-    return f"{event.job_id}: {event.status}{what}"
+    return f"{event.job_id}: {event.status}{what}{', a plan waits for you' if request.proposal else ''}"
+
+
+def _asked(proposal: Proposal, event_id: str) -> list[str]:
+    """Say what would be run, word for word, and how to allow or forbid it."""
+    steps = [step for step in proposal.steps if step.decision in (Verdict.ASK, Verdict.AUTO)]
+    remedies = [step for step in steps if step.kind not in TELLING_KINDS]
+    return [
+        "To be approved:",
+        *(f"  {step.step}. {step.name}: {one_line(step.preview or step.name, 300)}" for step in remedies),
+        f"Until {proposal.until:%Y-%m-%d %H:%M} UTC: autoremedy approve {event_id}",
+        f"or: autoremedy reject {event_id}",
+    ]
 
 
 def _cause(diagnosis: Diagnosis | None) -> list[str]:

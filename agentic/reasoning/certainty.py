@@ -2,8 +2,9 @@
 
 What an author writes beside a signature is how sure they are of the logs they know. On logs that nobody had seen, what
 was written at 95 held nine times in ten, at 90 four times in five, and below 85 two times in three. One curve for all
-of them says so, and three things that can be seen in every log lower or raise it. Both were fitted, to steps as coarse
-as these, on 185 failures at a time when no signature had been written for any of them.
+of them says so, and a few things that can be seen in every log lower or raise it: a vendor's code hardly errs, and each
+other cause that stands beside the best takes its share. Both were fitted, to steps as coarse as these, on 255 failures
+when no signature had been written for any of them, and on 700 from which the signature that decides was left out.
 """
 
 from __future__ import annotations
@@ -15,13 +16,37 @@ from agentic.digest.severity import severity
 from agentic.reasoning.context import LineContext
 from agentic.reasoning.signatures import Role
 from agentic.reasoning.weighing import Candidate
+from agentic.types import Category
 
-_CURVE = ((0, 0), (50, 50), (62, 58), (76, 62), (85, 66), (88, 74), (90, 80), (92, 86), (94, 92), (95, 95), (99, 98))
+_CURVE = ((0, 0), (50, 50), (62, 58), (76, 62), (85, 66), (88, 74), (90, 80), (92, 84), (94, 89), (96, 93), (99, 97))
 _CLOSE = 15
 _RIVALLED = 15
 _DOUBTED = 8
 _LOUDER = 16
 _AGREED = 4
+_CODE = 4
+_SURE = 85
+_OF_ACCESS = frozenset(
+    {Category.AUTH_FAILURE, Category.PERMISSION_DENIED, Category.CERTIFICATE_ERROR, Category.RATE_LIMITED}
+)
+_OF_INPUT = frozenset(
+    {
+        Category.CONFIG_ERROR,
+        Category.BAD_DATA_OR_SCHEMA,
+        Category.MISSING_FILE_OR_DATA,
+        Category.IMAGE_OR_PACKAGE_UNAVAILABLE,
+        Category.DISK_FULL,
+        Category.RESOURCE_QUOTA,
+    }
+)
+_NEVER_LEADS_TO = {
+    Category.OUT_OF_MEMORY: _OF_ACCESS | _OF_INPUT,
+    Category.CANCELLED_BY_OPERATOR: _OF_ACCESS | _OF_INPUT,
+    Category.DISK_FULL: _OF_ACCESS,
+    Category.NOT_A_FAILURE: _OF_ACCESS | _OF_INPUT,
+}
+"""Of causes with a remedy that does harm elsewhere, what never follows from them."""
+_OTHER, _MOST_OTHERS = 3, 3
 
 
 def proof(best: Candidate, *, agreed: bool, context: LineContext) -> int:
@@ -36,6 +61,8 @@ def proof(best: Candidate, *, agreed: bool, context: LineContext) -> int:
         sure -= _DOUBTED
     if agreed:
         sure += _AGREED
+    if signature.code and not signature.own:
+        sure += _CODE
     return max(1, min(99, sure))
 
 
@@ -45,14 +72,24 @@ def _doubted(best: Candidate, context: LineContext) -> bool:
     return context.loudest() - loudness >= _LOUDER or context.unexplained_before(best.first)
 
 
-def certainty(by_proof: int, close: Sequence[Candidate]) -> int:
-    """Return how sure it is with other causes close behind."""
-    return max(1, by_proof - _RIVALLED) if close else by_proof
+def certainty(by_proof: int, close: Sequence[Candidate], others: int = 0) -> int:
+    """Return how sure it is with other causes close behind, of as many as stand beside it."""
+    return max(1, by_proof - _RIVALLED * bool(close) - _OTHER * min(_MOST_OTHERS, others))
 
 
 def comes_close(best: Candidate, rival: Candidate) -> bool:
     """Say whether another cause could as well be the one."""
-    return rival.signature.role is not Role.SYMPTOM and best.score - rival.score < _CLOSE
+    if rival.signature.role is Role.SYMPTOM:
+        return False
+    return best.score - rival.score < _CLOSE or _on_its_own(best, rival)
+
+
+def _on_its_own(best: Candidate, rival: Candidate) -> bool:
+    """Say whether a later, certain fault cannot come of the best: then that was perhaps only told."""
+    never = _NEVER_LEADS_TO.get(best.signature.category, frozenset())
+    later = rival.first > best.hits[-1].line
+    sure = rival.signature.role is Role.CAUSE and rival.confidence >= _SURE
+    return later and sure and rival.signature.category in never
 
 
 def _held(written: int) -> int:

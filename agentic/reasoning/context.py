@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import re2
 
 from agentic.digest.severity import severity, weights
+from agentic.reasoning.carried import plain
 from agentic.reasoning.hearsay import NEVER, Hearsay
 from agentic.reasoning.matching import Found
 from agentic.reasoning.signatures import Role, Signature, options
@@ -25,8 +27,8 @@ _SIGNS = (
     r"(?:^|[\s\[|:(\"])(?:INFO|DEBUG|TRACE|NOTICE|FINE|VERBOSE)[\s\]:|)\"]|level=\"?(?i:info|debug|trace|notice)\b"
     r"|\"(?i:level|severity|lvl|log_level)\":\s*\"(?i:info|debug|trace|notice)\"|\[(?:info|debug|notice|trace)\]|^I\d{4} \d\d:",
     r"(?:^|[\s\[|:(\"])(?:WARN|WARNING)[\s\]:|)\"]|level=\"?(?i:warn)|\"(?i:level|severity|lvl|log_level)\":\s*\"(?i:warn)"
-    r"|\[warn(?:ing)?\]|^W\d{4} \d\d:|^(?i:warning):",
-    r"(?i:\bretry(?:ing)?\b|\bwill (?:be )?retr|\btry(?:ing)? again\b|\bre-?attempt|\b(?:attempt|try) #?\d+(?:/| of )\d+|\battempt #?\d+ failed"
+    r"|\[warn(?:ing)?\]|^W\d{4} \d\d:|^[\s│|]*(?i:warning):",
+    r"(?i:\bretry(?:ing)?\b|^\W*waiting for \w|\bwill (?:be )?retr|\btry(?:ing)? again\b|\bre-?attempt|\b(?:attempt|try) #?\d+(?:/| of )\d+|\battempt #?\d+ failed"
     r"|\b(?:sleep|paus|wait)(?:ing|ed)?(?: for)? \d|\bback(?:ing)?[ -]?off\b|\b(?:re-?connect|re-?schedul|re-?submit|re-?launch|re-?queu|re-?balanc)ing\b|\bfailing over\b|\bfalling back\b|\busing (?:the )?(?:fallback|mirror|replica|next)\b)",
     r"(?i:\bgiv(?:ing|en|e) up\b|\bgave up\b|\bretries (?:are |were )?(?:exhausted|exceeded)|\b(?:max(?:imum)?|all|no more|too many|out of) (?:number of )?(?:retries|attempts|tries)\b|\bafter \d+ (?:attempts|retries|tries|times)\b|\bfailed \d+ times\b"
     r"|\b(?:attempt|try|retry) #?(?:1(?:/| of )1|2(?:/| of )2|3(?:/| of )3|4(?:/| of )4|5(?:/| of )5|6(?:/| of )6|8(?:/| of )8|10(?:/| of )10)\b)",
@@ -44,13 +46,13 @@ def _compile() -> re2.Set:
 
 _SET = _compile()
 _STOPPED = re2.compile(
-    r"(?i)non-?zero|exit(?:ed)?(?: with)?(?: code| status)?[: ]+[1-9]|\bfatal\b|^traceback|\babort|\bfailed\b|\berror[:\]]"
+    r"(?i)non-?zero|exit(?:ed)?(?: with)?(?: code| status)?[: ]+[1-9]|\bfatal\b|^traceback|\babort|\bfailed\b|\berror[:\]]|✖ [1-9]|\bfound [1-9]\d* errors?\b|\([1-9]\d* errors?\b"
 )
 
 
 _DONE = re2.compile(
     r"(?i)\b(?:ok|done|completed?|finished|succe(?:ss|eded|ssful|ssfully)|fetched|loaded|written|saved|uploaded|processed"
-    r"|committed|created|passed|0 (?:errors?|failures?|failed)|100 ?%|HTTP/?[\d.]* 20[0-6])(?:$|[\W_])"
+    r"|committed|created|passed|stored|installed|deployed|upgraded|archived|imported|exported|published|converted|indexed|copied|applied|verified|healthy|0 (?:errors?|failures?|failed)|100 ?%|HTTP/?[\d.]* 20[0-6])(?:$|[\W_])"
 )
 """Work that was done, in words too weak to tell by themselves how a run ended."""
 _TIDYING = re2.compile(
@@ -62,6 +64,14 @@ _LOUD = re2.compile(
     r"(?i)fatal|crit|emerg|panic|severe|caused by|err|exception|fail|fault|fehler|ошибка|错误|エラー".encode()
 )
 """Words of a failure outright; other signs only say that something went wrong."""
+_COUNTED = re2.compile(r"(?i)\b[1-9]\d* (?:errors?|failures?|failed|problems?)\b")
+_BOX = re.compile(r"\s*[│|] ?(Warning|Error)?")
+_TALLEST_BOX = 16
+_NEVER_MIND = re2.compile(
+    r"(?i)^\W*(?:ignor(?:ed|ing)(?: it| this)?|nothing to (?:remove|delete|clean|stop|undo)\b.*|(?:going|carrying) on|continuing(?: anyway)?|that is fine|never ?mind|no matter|not fatal|harmless)\W*$"
+    r"|\((?:ignored|harmless|expected|not fatal|going on|nothing to remove[^)]*)\)"
+)
+"""What a run says that expected a fault."""
 SEVERE = 40
 SOMEWHAT = 26
 
@@ -83,7 +93,7 @@ class LineContext:
         self._hearsay = Hearsay(lines)
         self._benign = {h.line for e in found if e.signature.role is Role.BENIGN for h in e.hits}
         self._known = {h.line for e in found for h in e.hits}
-        recovered = (h.line for e in found if e.signature.role is Role.RECOVERED for h in e.hits)
+        recovered = (h.line for e in found if e.signature.role is Role.RECOVERED for h in e.hits if not h.carried)
         self._recovered = [line for line in recovered if self.credible(line)]
 
     def penalty(self, line: int, signature: Signature) -> int:
@@ -98,7 +108,18 @@ class LineContext:
             # Airflow passes on at INFO whatever the program of the task prints.
             told_low = _INFO in signs and _CARRIED not in signs
             penalty += 24 * told_low + 10 * (_WARN in signs and _INFO not in signs)
+            penalty += 24 * self._in_a_warning(line)
         return penalty + 6 * (_RETRY in signs)
+
+    def _in_a_warning(self, line: int) -> bool:
+        """Say whether a line belongs to a warning that is drawn as a box of several lines."""
+        for number in range(line, max(-1, line - _TALLEST_BOX), -1):
+            box = _BOX.match(self._lines[number])
+            if box is None:
+                return False
+            if box[1]:
+                return number < line and box[1].startswith("W")
+        return False
 
     def position_bonus(self, first: int, last: int) -> float:
         """Favour what stands where the run ended, and a little what came first."""
@@ -154,6 +175,10 @@ class LineContext:
         """Say whether the run tried again right after a line."""
         return any(_RETRY in self._signs_of(near) for near in range(line - 1, line + 4))
 
+    def shrugged(self, line: int) -> bool:
+        """Say whether the run says right after a line that it does not mind."""
+        return any(_NEVER_MIND.search(self.text(near)) for near in range(line, min(self.total, line + 2)))
+
     def _gave_up_near(self, line: int) -> bool:
         return any(_GAVE_UP in self._signs_of(near) for near in range(line - 1, line + 4))
 
@@ -162,8 +187,13 @@ class LineContext:
         last = self.last_lines(1)
         if not last or not _DONE.search(self._lines[last[0]][:_LOOKED_AT].encode()):
             return []
-        severe = [n for n, weight in self._weighed() if weight >= SEVERE and n not in self._benign]
-        return list(last) if all(self.retried_near(n) or self.recovered_after(n) for n in severe) else []
+        severe = [
+            n
+            for n, weight in self._weighed()
+            if weight >= SEVERE and n not in self._benign and severity(plain(self._lines[n])) >= SEVERE
+        ]
+        borne = (self.retried_near(n) or self.recovered_after(n) or self.shrugged(n) for n in severe)
+        return list(last) if all(borne) else []
 
     def unexplained(self, least: int) -> bool:
         """Say whether a line of the last part reports a failure that nothing tried to overcome, in whichever words."""
@@ -180,7 +210,11 @@ class LineContext:
 
     def _stands(self, line: int) -> bool:
         low = {_INFO, _WARN} & self._signs_of(line)
-        return not (low or line in self._benign or self.retried_near(line) or self._hearsay.taken_off(line))
+        if not severity(plain(self._lines[line])):
+            return False
+        if low or line in self._benign or self._hearsay.taken_off(line):
+            return False
+        return not (self.retried_near(line) or self.shrugged(line))
 
     def stopped_near(self, line: int) -> bool:
         """Say whether a step of the run really stopped at a fault, rather than only mentioning it."""
@@ -205,6 +239,11 @@ class LineContext:
             return self.last_lines(1)
         # The strongest first, then the last one: what ended the run often speaks softly.
         return tuple(dict.fromkeys([ranked[0], significant[-1][0], *ranked[1:]]))[:count]
+
+    def looks_like_a_fault(self, numbers: Iterable[int]) -> bool:
+        """Say whether any of some lines has a word of failure in it."""
+        lines = [self._lines[number] for number in numbers]
+        return any(severity(line) or _COUNTED.search(line[:_LOOKED_AT].encode()) for line in lines)
 
     def plainest(self, numbers: Iterable[int]) -> int:
         """Return the one of some lines that looks most like a failure; of equals the last."""
@@ -235,7 +274,7 @@ class LineContext:
 
     def has_severe(self) -> bool:
         """Say whether any line of the last part reports a failure outright."""
-        return any(weight >= 45 for _, weight in self._weighed())
+        return any(weight >= 45 and severity(plain(self._lines[n])) >= 45 for n, weight in self._weighed())
 
     def strongest(self) -> str:
         """Return the text of the line that looks most like a failure, if only a little."""

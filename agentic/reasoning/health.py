@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from agentic.reasoning.context import SEVERE, SOMEWHAT, LineContext, tail_start
 from agentic.reasoning.exits import ExitMeaning
@@ -29,7 +29,7 @@ def told_success(found: Sequence[Found], context: LineContext, event: Event) -> 
     """Say whether the run ended with code 0 and says near its end that it went well, whatever else it says."""
     if event.exit_code != 0:
         return False
-    lines = {hit.line for entry in found if entry.signature.role is Role.SUCCESS for hit in entry.hits}
+    lines = {line for entry in found if entry.signature.role is Role.SUCCESS for line in _told(entry)}
     closing = lines & set(context.last_lines(_CLOSING))
     return any(context.credible(line) for line in closing)
 
@@ -55,7 +55,7 @@ def healthy(
     if event.exit_code not in (0, None):
         return None
     success = [entry for entry in found if entry.signature.role is Role.SUCCESS]
-    told = (hit.line for entry in success for hit in entry.hits if hit.line >= tail_start(context.total))
+    told = (line for entry in success for line in _told(entry) if line >= tail_start(context.total))
     ends = [line for line in told if context.credible(line)]
     if event.exit_code == 0 and not any(_lasting(candidate, context) for candidate in candidates):
         ends += context.quiet_end()
@@ -67,10 +67,21 @@ def healthy(
         sure = _WORD_ALONE if event.exit_code is None else _DOUBTED if doubted else 90
         lines = tuple(dict.fromkeys((max(ends), min(ends))))
         return by_run(Category.NOT_A_FAILURE, "The run says itself that it ended well", sure, lines, name)
-    if event.exit_code == 0 and not candidates and context.total and not context.has_severe():
+    faults = [candidate for candidate in candidates if candidate.signature.category is not Category.UNKNOWN]
+    if event.exit_code == 0 and not faults and context.total and not context.has_severe():
         cause = "The run ended with exit code 0 and its log shows no fault"
         return by_run(Category.NOT_A_FAILURE, cause, 72, context.last_lines(3), "run.healthy_log")
     return None
+
+
+def _told(entry: Found) -> Iterator[int]:
+    return (hit.line for hit in entry.hits if not hit.carried)
+
+
+def _counted(candidate: Candidate, context: LineContext) -> bool:
+    """Say whether a general fault is a count of errors, as linters end with."""
+    sure = candidate.signature.role is Role.GENERIC and candidate.confidence >= _CLEAR_CODE
+    return sure and context.stopped_near(candidate.first)
 
 
 def _is_well(candidate: Candidate) -> bool:
@@ -87,12 +98,13 @@ def _lasting(candidate: Candidate, context: LineContext) -> bool:
 def _contradicted(candidates: Sequence[Candidate], context: LineContext, end: int, event: Event) -> bool:
     """Say whether a fault stands against the success that the log ends with."""
     for candidate in candidates:
-        if candidate.signature.role is not Role.CAUSE:
-            continue
-        if event.exit_code == 0 and candidate.confidence < _SAYS_LITTLE:
+        if candidate.signature.role is not Role.CAUSE and not _counted(candidate, context):
             continue
         last = candidate.hits[-1].line
-        retried = candidate.signature.category in PASSING and context.retried_near(last)
+        if event.exit_code == 0 and (candidate.confidence < _SAYS_LITTLE or context.shrugged(last)):
+            continue
+        passing = candidate.signature.category in PASSING
+        retried = passing and (context.retried_near(last) or context.recovered_after(last))
         if last > end or (not retried and context.stopped_near(candidate.first)):
             return True
         if event.exit_code is None and candidate.confidence >= 85:

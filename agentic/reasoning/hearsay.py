@@ -35,6 +35,15 @@ _STEERING = (
     r"|\b(?:classify|categori[sz]e|label|diagnose|treat|report|consider|mark|record) (?:this|it|the (?:run|job|failure|error|log|incident|event))(?: (?:run|job|failure|error|log|incident|event))? (?:as|so|with)\b"
     r"|\bclassify (?:this|it|the|as|so)\b|</?(?:system|instructions?|prompt|assistant|tool_\w+|function_\w+)>|<\|\w+\|>|\b(?:BEGIN|END) (?:SYSTEM|INSTRUCTIONS?|PROMPT)\b|###? ?(?:system|instruction|assistant|tool (?:output|result|call))\b"
     r"|^\W*tool[ _](?:output|result|response|call)\b ?[:=]"
+    r"|^\W*dear (?:automation|bots?|agents?|systems?|machines?|assistants?|readers?|operators?|sre|engineers?|colleagues?|team|on-?call|ai|model|robot|script|tool|parser)\b"
+    r"|^\W*to (?:whoever|whomever|any ?one|any ?body|whom it)\b|\bwho(?:ever|mever)? (?:triages?|handles?|investigates?|debugs?|diagnoses?|remediates?|heals?|is on[- ]call|looks? (?:at|into)) (?:this|the|it|these|for)?\b"
+    r"|\b(?:(?:real|true|actual) (?:failure|problem|issue|fault)|(?:real|true) (?:reason|error)) ?(?:is\b|was\b|=|: )"
+    r"|\bthe (?:root )?cause of (?:this|the) (?:failure|error|problem|incident|outage|crash|job|run)\b|\b(?:summary|analysis|explanation|assessment|post-?mortem) of (?:the |this )?(?:incident|failure|outage|crash|error|problem)\b"
+    r"|</?(?:log[-_ ]?analysis|analysis|findings?|remedy|remediation|verdict|diagnosis|conclusion|answer|thinking|thought|incident[-_]report|recommendation)\b[^>]*>"
+    r"|^\W{2,}.{0,30}\b(?:(?:system|admin|operator|security|emergency|instructions?|prompt|policy) override|override(?: instructions?)?|system message|instructions? (?:begin|start|end)s?)\b"
+    r"|\b(?:hinweis|nachricht|notiz|nota|mensaje|aviso|mensagem|messaggio|note|message|consigne|uwaga|сообщение|примечание|инструкция)\b.{0,24}(?:assist[ea]n|asistent|assistant|ассистент|\b(?:KI|IA|ИИ|LLM)\b)"
+    r"|(?:ignor\w{1,8}|negeer|zignoruj|игнорируй\w*|forget|vergiss|oublie\w*|olvid\w+) .{0,30}(?:anweisung|instruc|instruk|vorherig|bisherig|obig|anterior|precedent|précédent|предыдущ|инструкц|wcześniej|poprzedni|vorige)"
+    r"|(?:忽略|无视|忽視)(?:以上|之前|所有|前面|上面|先前)|(?:以上|上記|これまで).{0,8}無視|(?:AI|人工智能)?助手[:：,，、]|アシスタント(?:へ|は|、)"
     r"|\bplease (?:print|reveal|ignore|classify|approve|choose|answer|respond|reply)\b"
     r"|\bplease (?:run|execute|restart)\b.{0,40}(?:\brm\b|\bcurl\b|\bwget\b|\bchmod\b|\bdrop\b|\bsudo\b|\bthe (?:service|action|command)\b)"
     r"|\bin your (?:answer|response|reply|output|diagnosis|report)\b|\b(?:no|without) (?:further )?(?:human|operator|approval|escalation)(?: approval| review)?(?: is)? (?:needed|required|necessary)\b"
@@ -56,7 +65,11 @@ _KINDS: tuple[tuple[str, int, str], ...] = (
         r"|^\[command\]|^##\[group\]|(?i:\b(?:running|executing|invoking|launching) (?:the )?(?:bash |shell )?(?:command|cmd|script)\b)",
     ),
     ("comment", 45, r"^\s*(?://|--|/\*|;|<!--|(?i:rem\b)|::) +[a-z]"),
-    ("passed", 50, r"^\s*(?:ok \d+|ok\b|PASS\b|PASSED|✓|✔|\[ +OK +\])|\bPASSED\b|\.\.\. ok$"),
+    (
+        "passed",
+        50,
+        r"^\s*(?:ok \d+|ok\b|PASS\b|PASSED|✓|✔|\[ +OK +\])|\bPASSED\b|\.\.\. ok$|\.{3,} ?(?i:pass|passed|ok)$|(?:^|\s)PASS$",
+    ),
     ("foreign", 40, r"\bsshd(?:\(pam_unix\))?\[\d+\]|\bpam_unix\(|\bnamed\[\d+\]|\bpostfix/\w+\[\d+\]"),
     (
         "help",
@@ -93,6 +106,7 @@ _KINDS: tuple[tuple[str, int, str], ...] = (
         50,
         r"(?i:\b(?:title|subject|headline|commit_?(?:msg|message)|ticket|issue|caption|comment|note|question|post)[\"']?\s*[:=]\s*\\?[\"'])"
         r"|^\s*(?i:insert into|replace into|update \S+ set|values|select|delete from)\b.*'|^\s*(?:\* )?[0-9a-f]{7,12} (?:\([^)]*\) )?(?i:fix|feat|chore|docs?|refactor|revert|merge|bump|add|update|remove|test|build|perf|style|handle|improve)(?:e[sd]|s|d)?\b"
+        r"|^\W*(?i:(?:\w+ ){0,2}(?:branch|tag|commit|user-agent|referer|x-[\w-]+|subject|nick(?:name)?|display name|name of \w+|headline|caption|slogan|motto|remark|biography|reviews? \d+|comments? \d+)) ?[:=] ?\S"
         r"|^\s*(?:[-*] )?(?i:issue|ticket|bug|pr|merge request) #\d+:? [A-Za-z\"']|^\W*(?i:alert\b.{1,120}\b(?:resolved|cleared|closed)\b|resolved\b)|^(?:HEAD is now at|Checking out Revision|Commit message:) ",
     ),
     (
@@ -127,6 +141,10 @@ def _compile() -> re2.Set:
 
 _SET = _compile()
 _STEERS = re2.compile(_STEERING, options())
+_SOURCE, _VALUE = 60, 50
+_FIELD = re.compile(r"\s*(?:- )?[\"']?([\w .-]{1,40})[\"']?: ?[|>][-+]?\s*$")
+_TELLS = re.compile(r"(?i)msg|message|err|out|log|reason|cause|fail|exception|result|stat|trace|response|event|text")
+"""Names of fields in which programs put what happened."""
 _SOURCE_ABOVE = re.compile(r'\s*File "[^"]+", line \d+')
 
 
@@ -147,9 +165,19 @@ class Hearsay:
         if "some" in kinds:
             kinds.pop("none", None)  # "0 warnings, 3 errors" counts something
         off = sum(kinds.values())
-        if line and _SOURCE_ABOVE.match(self._text(line - 1)) and text[:1].isspace():
-            off += 60
+        if text[:1].isspace() and line:
+            off += _SOURCE * bool(_SOURCE_ABOVE.match(self._text(line - 1))) + _VALUE * self._in_a_value(line)
         return off
+
+    def _in_a_value(self, line: int) -> bool:
+        """Say whether a line belongs to a text of several lines that is the value of a field, as in YAML."""
+        indent = _indent(self._text(line))
+        for number in range(line - 1, max(-1, line - _LONGEST_SPEECH), -1):
+            above = self._text(number)
+            if above.strip() and _indent(above) < indent:
+                field = _FIELD.match(above)
+                return field is not None and not _TELLS.search(field[1])
+        return False
 
     def counts_nothing(self, line: int) -> bool:
         """Say whether a line only says that there was none of something, as in `failed: 0`."""
@@ -192,6 +220,10 @@ class Hearsay:
         return self._lines[line][:_LOOKED_AT] if 0 <= line < len(self._lines) else ""
 
 
+def _indent(text: str) -> int:
+    return len(text) - len(text.lstrip())
+
+
 _ADDRESS = re.compile(r"\bhttps?://[^\s\"'<>]+")
 _HELP = re.compile(
     r"https?://(?:(?:docs?|help|support|learn|wiki|kb|developers?|faq|community|man)\.|[^/]+/(?:\S*/)?(?:docs?|help|wiki|faq|kb|man|manual"
@@ -199,9 +231,14 @@ _HELP = re.compile(
 )
 
 
+_REQUEST = re.compile(r"\b((?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) /[^\s?\"]*)\?[^\s\"]*")
+
+
 def without_hints(text: str) -> str:
     """Take out of addresses what is no report: the pages of a manual, and what stands behind a question mark."""
-    return _ADDRESS.sub(_shortened, text) if "://" in text else text
+    if "://" in text:
+        text = _ADDRESS.sub(_shortened, text)
+    return _REQUEST.sub(r"\1", text) if "?" in text else text
 
 
 def _shortened(match: re.Match[str]) -> str:
@@ -216,6 +253,8 @@ _BIGGER_AFTER = re.compile(
     rb"[.,:]\d|-\d\d-\d|/\w| ?(?:[munkM]?s|secs?|seconds?|min(?:utes?|s)?|hours?|[kKMGT]i?[Bb]|%)(?![\w])"
     rb"| (?:rows?|records?|files?|bytes|lines|items|events?|messages|objects?|tests?|pages?|entries|tables?|documents?|of \d)\b"
 )
+_LONGER_NAME = re.compile(rb"\.[a-z][\w-]*\.[a-z]")
+"""A sentence does not go on as the name of a host."""
 _BIGGER_BEFORE = re.compile(
     rb"(?i)(?:[./#@$-]|\d[:,]"
     rb"|\b(?:port|pid|tid|line|lines|id|row|rows|size|job|build|step|part|page|offset|took|after|version|total|count|len|length"
@@ -226,8 +265,11 @@ _CONTEXT = re.compile(
 )
 
 
-def only_a_number(raw: bytes, start: int, end: int) -> bool:
-    """Say whether a pattern found nothing but a number that is part of something else, or of nothing known."""
+def only_a_part(raw: bytes, start: int, end: int) -> bool:
+    """Say whether a pattern found nothing but a part of something else, or a number of nothing known."""
+    last_word = raw[start:end].rpartition(b" ")
+    if last_word[1] and last_word[2].isalpha() and _LONGER_NAME.match(raw, end, min(len(raw), end + 80)):
+        return True
     first, last = raw[start : start + 1].isdigit(), raw[end - 1 : end].isdigit()
     if last and _BIGGER_AFTER.match(raw, end, min(len(raw), end + 24)):
         return True

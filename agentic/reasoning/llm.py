@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,10 +18,12 @@ import structlog
 
 from agentic.contracts import Consulted, ReasoningModule
 from agentic.planning import ESCALATE, TELLING_KINDS
+from agentic.probing import Probe
 from agentic.reasoning.consulted import Redacts, call_of
 from agentic.reasoning.prompts import Prompts
 from agentic.reasoning.prompts.excerpt import shown_lines
 from agentic.reasoning.prompts.form import form_schema, untrue
+from agentic.reasoning.prompts.parts import facts, hints, menu_text, probe_menu
 from agentic.reasoning.prompts.untrusted import harmless, mark_for, numbered
 from agentic.types import (
     Action,
@@ -31,7 +33,7 @@ from agentic.types import (
     Diagnosis,
     Line,
     ModelCall,
-    Precedent,
+    ProbeAnswer,
     Situation,
 )
 from llm import ChatClient, Kind, LlmError
@@ -41,11 +43,11 @@ log = structlog.get_logger(__name__)
 MAX_TURNS = 3
 LEAST_LOG_TOKENS = 150
 MAX_MENU = 40
-LONG_MENU = 12
-"""From here on the menu is shown without descriptions."""
-MAX_PRECEDENTS = 3
 MAX_PROBE_LINES = 15
-PROBE_SECONDS = 10.0
+MAX_PROBE_CHARS = 1500
+"""Two results of this size still fit into a context of 4096 tokens behind the longest question."""
+PROBE_GRACE_SECONDS = 2.0
+"""Beyond its own limit, for its effector to end what it started."""
 SILENT = frozenset({Category.NOT_A_FAILURE, Category.CANCELLED_BY_OPERATOR})
 """Categories whose playbook tells nobody; on a model's word alone a person is told all the same."""
 NOT_THERE = frozenset(
@@ -65,21 +67,13 @@ _LINK = re.compile(r"\b[a-z][a-z0-9+.-]{1,15}://\S+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
-    """A read-only check that the operator declared and the model may ask for by its number."""
-
-    name: str
-    description: str
-    run: Callable[[Situation], Awaitable[str]]
-
-
-@dataclass(frozen=True, slots=True)
 class _Question:
     """What is asked about one event, and what the answer is held against."""
 
     messages: list[dict[str, str]]
     lines: tuple[Line, ...]
     menu: tuple[Action, ...]
+    probes: tuple[Probe, ...]
 
     def wrong(self, answer: Mapping[str, Any]) -> str | None:
         return untrue(answer, self.lines, len(self.menu))
@@ -138,6 +132,16 @@ class LocalModel(ReasoningModule):
         named = None if self._client.model == "auto" else self._client.model
         model = named or _model_of(self._client)
         return f"{model}:{self._prompts.version}" if model else ""
+
+    @property
+    def client(self) -> ChatClient:
+        """What asks the server."""
+        return self._client
+
+    @property
+    def prompts_version(self) -> str:
+        """A short hash of the prompt texts in force."""
+        return self._prompts.version
 
     async def close(self) -> None:
         """Close the connections to the server."""
@@ -228,11 +232,12 @@ class LocalModel(ReasoningModule):
         tokens = self._client.tokens
         menu = tuple(a for a in situation.menu.values() if a.kind is not ActionKind.NO_OP)[:MAX_MENU]
         parts = {
-            "menu": _menu_text(menu),
-            "hints": _hints(situation),
-            "facts": self._redactor.text(_facts(situation)),
+            "menu": menu_text(menu),
+            "hints": hints(situation),
+            "facts": self._redactor.text(facts(situation)),
         }
-        empty = self._prompts.question(**parts, mark=mark_for(), log="") + self._probe_menu()
+        probes = tuple(probe for probe in self._probes if probe.serves(situation.event.job_id))
+        empty = self._prompts.question(**parts, mark=mark_for(), log="") + probe_menu(probes)
         budget = self._client.prompt_budget(self._prompt_tokens)
         room = budget - tokens.messages([_message("system", self._prompts.system), _message("user", empty)])
         if room < LEAST_LOG_TOKENS:
@@ -247,32 +252,33 @@ class LocalModel(ReasoningModule):
             return "the model was not asked: there is no log to read"
         text = numbered(lines)
         user = self._prompts.question(**parts, mark=mark_for(parts["facts"], text), log=text)
-        user += self._probe_menu()
-        return _Question([_message("system", self._prompts.system), _message("user", user)], lines, menu)
-
-    def _probe_menu(self) -> str:
-        if not self._probes:
-            return ""
-        rows = (f"{n}. {harmless(p.name, 60)}: {harmless(p.description, 100)}" for n, p in enumerate(self._probes, 1))
-        return "\nIf one of these checks would decide, put its number into need; otherwise 0.\n" + "\n".join(rows)
+        user += probe_menu(probes)
+        return _Question([_message("system", self._prompts.system), _message("user", user)], lines, menu, probes)
 
     async def _answer(self, question: _Question, situation: Situation, calls: list[ModelCall]) -> Mapping[str, Any]:
-        """Ask, run the checks that the model asks for, and return its last answer."""
-        left = list(range(1, len(self._probes) + 1))
+        """Ask, run the checks that the model asks for, and return its last answer; all within one deadline."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + self._client.deadline_seconds
+        left = list(range(1, len(question.probes) + 1))
         messages = list(question.messages)
         while True:
-            probes = left if len(calls) < MAX_TURNS - 1 else []
-            schema = form_schema(question.lines, len(question.menu), probes)
-            completion = await self._client.complete(messages, schema, check=question.wrong)
+            allowed = left if len(calls) < MAX_TURNS - 1 else []
+            schema = form_schema(question.lines, len(question.menu), allowed)
+            completion = await self._client.complete(
+                messages, schema, check=question.wrong, within_seconds=end - clock()
+            )
             calls.append(call_of(completion, self._redactor))
             answer = completion.object
             need = answer.get("need", 0)
             if not need:
                 return answer
             left.remove(need)
-            result = await self._probe_result(self._probes[need - 1], situation)
+            asked_for = question.probes[need - 1]
+            # Half of what is left, so that the model has time to say what it makes of the result.
+            result = await self._probe_result(asked_for, situation, (end - clock()) / 2)
+            calls[-1] = calls[-1].model_copy(update={"probe": ProbeAnswer(name=asked_for.name, text=result)})
             again = self._prompts.probe(
-                probe=harmless(self._probes[need - 1].name, 60),
+                probe=harmless(asked_for.name, 60),
                 mark=mark_for(result),
                 result=result,
                 left="" if len(calls) < MAX_TURNS - 1 and left else " No further check is possible.",
@@ -280,14 +286,18 @@ class LocalModel(ReasoningModule):
             said = json.dumps({"reading": harmless(answer["reading"]), "need": need})
             messages += [_message("assistant", said), _message("user", again)]
 
-    async def _probe_result(self, probe: Probe, situation: Situation) -> str:
+    async def _probe_result(self, probe: Probe, situation: Situation, seconds: float) -> str:
+        """Run a check and return what it says in numbered lines: bounded, harmless, without secrets."""
         try:
-            async with asyncio.timeout(PROBE_SECONDS):
+            async with asyncio.timeout(min(probe.timeout_seconds + PROBE_GRACE_SECONDS, seconds)):
                 text = await probe.run(situation)
         except Exception as error:  # noqa: BLE001 - a check that breaks is itself a finding; the question goes on
             text = f"the check failed: {type(error).__name__}"
-        lines = [harmless(line, 200) for line in self._redactor.text(text[:8000]).splitlines()]
-        return "\n".join(line for line in lines[:MAX_PROBE_LINES] if line) or "(nothing)"
+        lines = (harmless(line, 200) for line in self._redactor.text(text[:8000]).splitlines())
+        told = [line for line in lines if line][:MAX_PROBE_LINES]
+        while sum(map(len, told)) > MAX_PROBE_CHARS:
+            told.pop()
+        return "\n".join(f"c{number}| {line}" for number, line in enumerate(told, 1)) or "(nothing)"
 
     def _decision(self, answer: Mapping[str, Any], question: _Question, calls: Sequence[ModelCall]) -> Decision | None:
         """Turn a checked answer into a decision; None when the model says that it cannot tell."""
@@ -321,57 +331,6 @@ def _message(role: str, content: str) -> dict[str, str]:
 
 def _model_of(client: ChatClient) -> str | None:
     return client.state.model if client.state else None
-
-
-def _menu_text(menu: Sequence[Action]) -> str:
-    rows = []
-    for number, action in enumerate(menu, 1):
-        row = f"{number}. {action.name}"
-        if action.kind.value != action.name:
-            row += f" [{action.kind}]"
-        if len(menu) < LONG_MENU and action.description:
-            row += f": {harmless(action.description, 100)}"
-        rows.append(row)
-    return "\n".join(rows) or "(empty: actions must be [])"
-
-
-def _facts(situation: Situation) -> str:
-    """Return what was reported of the run, one fact a line; all of it is untrusted."""
-    event = situation.event
-    facts = {
-        "job": event.job_id,
-        "status": event.status.value,
-        "exit code": event.exit_code,
-        "command": event.command,
-        "seconds": round(event.duration_seconds) if event.duration_seconds is not None else None,
-        "lines in the log": situation.digest.total_lines,
-    }
-    return "\n".join(f"{name}: {harmless(str(value), 200)}" for name, value in facts.items() if value is not None)
-
-
-def _hints(situation: Situation) -> str:
-    """Return what rules and earlier incidents say, in words of our own only."""
-    hints = []
-    if situation.suspicion is not None:
-        suspected = situation.suspicion.diagnosis
-        where = ", ".join(str(line) for line in suspected.evidence[:5])
-        hints.append(
-            f"A rule suspects {suspected.category}{f' because of line {where}' if where else ''}; it is not sure."
-        )
-    hints += [_precedent(precedent) for precedent in situation.precedents[:MAX_PRECEDENTS]]
-    return "".join(f"\n{hint}" for hint in hints)
-
-
-def _precedent(precedent: Precedent) -> str:
-    tried = ", ".join(harmless(name, 60) for name in precedent.tried[:4]) or "nothing"
-    hint = f"An earlier failure that looked the same was {precedent.category}; tried: {tried}; it ended "
-    hint += "healed." if precedent.verified else f"{harmless(precedent.status, 20)}."
-    for said in precedent.feedback[-1:]:
-        if said.verdict in ("right", "wrong", "partly"):
-            hint += f" A person called that {said.verdict}."
-        if said.correct_category is not None:
-            hint += f" A person corrected it to {said.correct_category}."
-    return hint
 
 
 def _note(model: str, calls: Sequence[ModelCall]) -> str:

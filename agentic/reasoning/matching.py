@@ -15,7 +15,8 @@ from typing import Any
 
 import re2
 
-from agentic.reasoning.hearsay import only_a_number, without_hints
+from agentic.reasoning.carried import carried
+from agentic.reasoning.hearsay import only_a_part, without_hints
 from agentic.reasoning.signatures import Signature, options, particular
 
 _MOST_HITS = 2_000
@@ -30,6 +31,8 @@ class Hit:
 
     line: int
     particulars: Mapping[str, str]
+    carried: bool = False
+    """Whether it lies in a text that the run only works on."""
 
 
 @dataclass(slots=True)
@@ -56,6 +59,7 @@ class Found:
             known = by_line.setdefault(hit.line, hit)
             if known is not hit:
                 known.particulars = {**hit.particulars, **known.particulars}
+                known.carried = known.carried and hit.carried
         self.hits = sorted(by_line.values(), key=lambda hit: hit.line)
 
 
@@ -213,12 +217,12 @@ def _locate(pattern: _Pattern, signature: Signature, haystack: Haystack, found: 
         done += 1
         if place is not None:
             entry = entry or found.setdefault(signature.name, Found(signature))
-            entry.add(Hit(place, pattern.values(matches[done - 1])))
+            entry.add(_hit(place, pattern, matches[done - 1], haystack))
     last: list[Hit] = []
     for match in reversed(matches[done:]):
         place = _place(match, haystack)
         if place is not None:
-            last.append(Hit(place, pattern.values(match)))
+            last.append(_hit(place, pattern, match, haystack))
             if len(last) == _KEPT_LAST:
                 break
     for hit in reversed(last):
@@ -233,19 +237,23 @@ def _locate_rows(pattern: _Pattern, rows: Mapping[str, Signature], haystack: Hay
         signature = rows.get(named[-1].decode("utf-8", "replace").lower() if named else "")
         place = _place(match, haystack) if signature is not None else None
         if signature is not None and place is not None:
-            found.setdefault(signature.name, Found(signature)).add(Hit(place, pattern.values(match)))
+            found.setdefault(signature.name, Found(signature)).add(_hit(place, pattern, match, haystack))
 
 
 def _place(match: Any, haystack: Haystack) -> int | None:
     """Return the line on which a match begins, or None when it is nothing but a number of something else."""
     raw = haystack.raw
     start, end = match.span()
-    if only_a_number(raw, start, end):
+    if only_a_part(raw, start, end):
         return None
     # A pattern may begin with white space that reaches back over line ends.
     while start < end - 1 and raw[start] in b" \t\r\n":
         start += 1
     return haystack.line_of(start)
+
+
+def _hit(place: int, pattern: _Pattern, match: Any, haystack: Haystack) -> Hit:
+    return Hit(place, pattern.values(match), carried(haystack.raw, *match.span()))
 
 
 def portions(pattern: str) -> Iterator[str]:

@@ -61,19 +61,22 @@ _OF_DATA = frozenset(Category) - {
 }
 
 _NEEDED: dict[Category, tuple[int, frozenset[Category]]] = {
-    **dict.fromkeys(_OF_NOTHING, (80, _OF_NOTHING)),
+    Category.NOT_A_FAILURE: (80, _OF_NOTHING),
+    Category.CANCELLED_BY_OPERATOR: (75, _OF_NOTHING),
     Category.DISK_FULL: (80, frozenset({Category.DISK_FULL})),
-    Category.AUTH_FAILURE: (70, _OF_IDENTITY),
+    Category.AUTH_FAILURE: (60, _OF_IDENTITY),
     Category.OUT_OF_MEMORY: (70, _OF_SIZE),
-    Category.RESOURCE_QUOTA: (70, _OF_SIZE),
+    Category.RESOURCE_QUOTA: (60, _OF_SIZE),
     **dict.fromkeys(_TRIED_AGAIN, (70, _OF_WAITING)),
+    Category.NETWORK_ERROR: (65, _OF_WAITING),
+    Category.TIMEOUT: (52, frozenset(Category) - _OF_NOTHING),
     Category.MISSING_FILE_OR_DATA: (55, _OF_DATA),
     Category.BAD_DATA_OR_SCHEMA: (55, _OF_DATA),
 }
 """How sure a cause has to be for its remedy, and for which other causes the same remedy does no harm."""
 _ALWAYS = (0, frozenset(Category))
 
-_BEYOND_DOUBT = 88
+_BEYOND_DOUBT = 84
 """How sure a fault has to be for a remedy in a run that says itself that it went well."""
 
 
@@ -86,6 +89,8 @@ class Judged:
     """How sure the cause would be if nothing else came close."""
     close: tuple[Category, ...] = ()
     """Other causes that could as well be the one."""
+    again: bool = False
+    """Whether running again may help although the cause is not known."""
     perhaps_well: bool = False
     """Whether the run itself says that it went well."""
 
@@ -97,6 +102,10 @@ def prudent(judged: Judged, job: Job) -> Decision:
     # The operator said of this job that running it once more does no harm.
     if job.safe_to_rerun and diagnosis.category in _TRIED_AGAIN:
         return Decision(diagnosis=diagnosis)
+    if judged.again and not judged.perhaps_well:
+        return Decision(diagnosis=diagnosis, actions=("retry_with_backoff", "escalate"))
+    if diagnosis.category is Category.UNKNOWN:
+        return Decision(diagnosis=diagnosis, actions=("escalate",))
     others = [category for category in judged.close if category not in harmless]
     if judged.perhaps_well and judged.proof < _BEYOND_DOUBT and diagnosis.category not in _OF_NOTHING:
         why = "the run ended with exit code 0 and says that it went well"

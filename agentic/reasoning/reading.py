@@ -18,11 +18,11 @@ from agentic.types import Category
 from agentic.words import words
 
 _KEYS = words(
-    "name category role confidence patterns cause outranks command exit_codes requires unless any_level "
+    "name category role confidence patterns cause outranks command exit_codes requires unless any_level again "
     "matches not_matches"
 )
 _OF_A_TABLE = words("name patterns example not_matches rows")
-_OF_A_ROW = words("category role confidence cause outranks command exit_codes requires unless any_level")
+_OF_A_ROW = words("category role confidence cause outranks command exit_codes requires unless any_level again")
 _WITHOUT_CATEGORY = frozenset({Role.BENIGN, Role.RECOVERED, Role.SUCCESS})
 _ALL_CODES, _MEANING = "{codes}", "{means}"
 _ROLES = {role.value: role for role in Role}
@@ -224,6 +224,7 @@ class _Reader:
             requires=self.text("requires", needed=False),
             unless=self.text("unless", needed=False),
             any_level=self.text("any_level", needed=False) == "true" or role in _WITHOUT_CATEGORY,
+            again=self.text("again", needed=False) == "true",
             matches=matches,
             not_matches=self.list("not_matches"),
             where=_at(self._file, self.node),

@@ -64,6 +64,8 @@ class Signature:
     """Pattern whose presence within two lines of the match rules it out."""
     any_level: bool
     """Whether it says as much on a line of level INFO as on one of level ERROR."""
+    again: bool
+    """Whether running again may help although the cause is not known."""
     matches: tuple[str, ...]
     not_matches: tuple[str, ...]
     where: str

@@ -16,6 +16,8 @@ from agentic.types import Category, Diagnosis
 
 _ABOUT_AS_SURE = 12
 _MOST_EVIDENCE = 8
+_OPEN = 40
+"""How sure at most an answer is that names what is seen and not why: the next reasoning module is asked."""
 
 
 def judged(
@@ -30,7 +32,7 @@ def judged(
     category = best.signature.category
     best = _most_telling(best, [c for c in candidates[1:] if not c.overcome], haystack)
     allies = [c for c in candidates if c.signature.category is category and c is not best and not c.overcome]
-    rivals = [c for c in candidates[1:] if c.signature.category is not category]
+    rivals = [c for c in candidates[1:] if c.signature.category not in (category, Category.UNKNOWN)]
     agreed = bool(allies) or (exit_says is not None and exit_says.category is category)
     ruled_out = [
         f"{rival.signature.category}: {_said(rival.signature, rival.hits[:1], haystack)} "
@@ -38,16 +40,18 @@ def judged(
         for rival in rivals[:3]
     ]
     close = [rival for rival in rivals if not rival.overcome and comes_close(candidates[0], rival)]
+    # The operator knows which of their own logs' faults goes before which.
+    others = 0 if best.signature.own else sum(not rival.overcome for rival in rivals)
     by_proof = proof(best, agreed=agreed, context=context)
     found = Diagnosis(
         category=category,
         root_cause=_said(best.signature, best.hits, haystack),
-        confidence=certainty(by_proof, close),
+        confidence=min(_OPEN, by_proof) if category is Category.UNKNOWN else certainty(by_proof, close, others),
         evidence=_evidence(best, allies, context),
         source=f"rule:{best.signature.name}",
         ruled_out=tuple(dict.fromkeys(ruled_out)),
     )
-    return Judged(found, by_proof, tuple(rival.signature.category for rival in close))
+    return Judged(found, by_proof, tuple(rival.signature.category for rival in close), best.signature.again)
 
 
 def _most_telling(best: Candidate, others: Sequence[Candidate], haystack: Haystack) -> Candidate:

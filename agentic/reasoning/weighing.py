@@ -40,6 +40,10 @@ DEPTH: dict[Category, int] = {
 _ROLE_SCORE = {Role.CAUSE: 0, Role.GENERIC: -18, Role.SYMPTOM: -40}
 ENOUGH = 50
 """Confidence below which nothing is claimed."""
+_CARRIED = 50
+"""What is taken off a finding in a text that the run only works on."""
+_NO_FAULT = 50
+"""What is taken off a finding without a word of failure in a run that ended with 0."""
 PASSING = frozenset(
     {
         Category.NETWORK_ERROR,
@@ -86,10 +90,13 @@ def weigh(found: Sequence[Found], context: LineContext, event: Event, exit_says:
 
 def _weighed(entry: Found, context: LineContext, event: Event, exit_says: ExitMeaning | None) -> Candidate:
     signature = entry.signature
-    weighed = [(context.penalty(hit.line, signature), hit) for hit in entry.hits]
+    weighed = [(context.penalty(hit.line, signature) + _CARRIED * hit.carried, hit) for hit in entry.hits]
     least = min(penalty for penalty, _ in weighed)
     hits = [hit for penalty, hit in weighed if penalty <= least + 10]
     confidence = signature.confidence - least
+    if event.exit_code == 0 and not signature.any_level and not context.looks_like_a_fault(hit.line for hit in hits):
+        # A counter or a name in a run that ended with 0 is no fault.
+        confidence -= _NO_FAULT
     score = float(confidence) + DEPTH[signature.category] + _ROLE_SCORE[signature.role]
     score += context.position_bonus(hits[0].line, hits[-1].line)
     if exit_says is not None and exit_says.category is signature.category:
@@ -123,7 +130,7 @@ def _without_outranked(candidates: list[Candidate]) -> list[Candidate]:
         candidate
         for place, candidate in enumerate(candidates)
         if not any(
-            _explains(other, candidate) and (above < place or not _explains(candidate, other))
+            _explains(other, candidate) and _goes_first(other, candidate, likelier=above < place)
             for name in _names(candidate)
             for above, other in explaining.get(name, ())
             if other is not candidate
@@ -131,6 +138,18 @@ def _without_outranked(candidates: list[Candidate]) -> list[Candidate]:
     ]
     # A ring of three that explain each other would leave nothing: then the score decides.
     return kept or candidates
+
+
+def _goes_first(cause: Candidate, other: Candidate, *, likelier: bool) -> bool:
+    """Say which of two stays: who names the other knows more than who names a whole category, then the likelier."""
+    if not _explains(other, cause):
+        return True
+    named, naming = _by_name(cause, other), _by_name(other, cause)
+    return likelier if named == naming else named
+
+
+def _by_name(cause: Candidate, other: Candidate) -> bool:
+    return not cause.signature.outranks.isdisjoint(_names(other)[:2])
 
 
 def _explains(cause: Candidate, other: Candidate) -> bool:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from agentic.types import Category, HistoryRecord, RecordStatus
 from api import examples
-from api.models import HistoryPage
+from api.models import HistoryPage, Precedents
 from api.openapi import answers
 from api.problems import not_found, parameter_error
 from api.routes.query import Cursor, Known, Limit, Time
@@ -51,6 +51,21 @@ async def list_history(
         order=order,
     )
     return json_response({"records": page.records, "next_cursor": page.next_cursor})
+
+
+@router.get(
+    "/precedents",
+    dependencies=[Known],
+    responses=answers("invalid", "store-unavailable", model=Precedents, example=examples.PRECEDENTS),
+)
+async def list_precedents(
+    request: Request,
+    signature: Annotated[str, Query(pattern=r"^[A-Za-z0-9._-]{1,64}$", description="`digest.signature` of a record")],
+    job_id: Annotated[str, Query(max_length=256, description="The job that would recall them")] = "",
+) -> Response:
+    """List the earlier incidents that count when a failure with this signature comes again, newest first."""
+    found = await services(request).store.precedents(signature, job_id)
+    return json_response({"precedents": [precedent.model_dump(mode="json") for precedent in found]})
 
 
 @router.get(

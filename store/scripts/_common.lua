@@ -25,6 +25,18 @@ end
 -- Said by whatever writes more about an incident than its straight way from claim to end: its end then tidies up.
 local function leaves_trail(key) redis.call('HSET', key, 'trail', '1') end
 
+-- Lets an incident hear of the job's next success. A success that came while it was in hand found nobody waiting;
+-- it counts all the same, and is said at once.
+local function watch(id, job, claimed, arrived)
+  local well = redis.call('HMGET', job_key(job), 'well_ms', 'well_by', 'well_arrival')
+  if well[1] and tonumber(well[1]) >= tonumber(claimed or '0') and tonumber(well[3]) > tonumber(arrived or '0') then
+    redis.call('HSET', incident_key(id), 'p:recovered_by', cjson.encode(well[2]))
+    return true
+  end
+  redis.call('SADD', awaiting_key(job), id)
+  return false
+end
+
 local function count(metric, label)
   redis.call('HINCRBY', totals, metric .. '|' .. label, 1)
 end

@@ -46,6 +46,9 @@ if last then
   if name and name == last_name and tonumber(number) < tonumber(last_number) then return {'0'} end
 end
 
+-- Anybody may write to this key. Should it be no list, nothing has been taken and counted yet.
+redis.call('LLEN', events)
+
 -- Grows even if a failover forgot some: never below the clock in microseconds.
 local number = math.max(tonumber(redis.call('GET', fence) or '0') + 1, now * 1000)
 local mine = digits(number)

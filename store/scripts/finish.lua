@@ -84,8 +84,8 @@ end
 
 -- The records first: should a key that somebody else wrote to break this script half way, none is lost.
 if #records > 0 then
-  redis.call('SET', history_seq, digits(seq))
   local gone = redis.call('RPUSH', history, unpack(records)) - most
+  redis.call('SET', history_seq, digits(seq))
   if gone > 0 then redis.call('LTRIM', history, gone, -1) end
 end
 -- What is kept about single records and jobs goes when the last record about them goes.

@@ -15,6 +15,9 @@ for _, id in ipairs(redis.call('SMEMBERS', awaiting_key(ARGV[1]))) do
     if redis.call('ZSCORE', delayed, id) then
       redis.call('HSET', incident_key(id), 'p:recovered_by', cjson.encode(ARGV[2]), 'due_ms', now)
       redis.call('ZADD', delayed, now, id)
+    elseif redis.call('ZREM', waiting, id) == 1 then -- nobody need be asked any more
+      redis.call('HSET', incident_key(id), 'state', 'delayed', 'p:recovered_by', cjson.encode(ARGV[2]), 'due_ms', now)
+      redis.call('ZADD', delayed, now, id)
     end
     redis.call('SREM', awaiting_key(ARGV[1]), id)
   end

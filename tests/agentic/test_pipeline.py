@@ -54,6 +54,26 @@ async def handled(module: ReasoningModule, log: tuple[str, ...]) -> HistoryRecor
     return record
 
 
+class Hangs(ReasoningModule):
+    """Does not answer while the test lasts."""
+
+    timeout_seconds = 0.05
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+
+    def decide(self, _: Situation) -> None:
+        self.over.wait(30)
+
+
+async def test_a_module_that_does_not_answer_holds_its_event_up_no_longer_than_it_says() -> None:
+    module = Hangs()
+    record = await handled(module, ("a line that tells nothing",))
+    module.over.set()
+    assert record.diagnosis is not None and record.diagnosis.category is Category.UNKNOWN
+    assert record.notes == ("t: gave no answer within 0.05 s",)
+
+
 @pytest.mark.parametrize(
     ("quick", "log", "in_place"),
     [

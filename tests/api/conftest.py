@@ -23,7 +23,8 @@ from fastapi import FastAPI
 import store as store_package
 from agentic.intake import Limits as IntakeLimits
 from agentic.intake import event_from_json, parse_event
-from agentic.types import Category, Diagnosis, Event, Feedback, HistoryRecord, RecordStatus
+from agentic.pipeline import as_memory
+from agentic.types import Category, Diagnosis, Event, Feedback, HistoryRecord, LogDigest, Precedent, RecordStatus
 from api.main import create_app
 from settings.models import ApiSettings, Settings
 from store.errors import BadCursor, StoreUnavailable
@@ -48,6 +49,9 @@ class MemoryStore:
     letters: list[dict[str, Any]] = field(default_factory=list)
     notes: list[Feedback] = field(default_factory=list)
     paused: dict[str, str] | None = None
+    waiting: dict[str, str] = field(default_factory=dict)
+    """Hash of the plan with which an event waits for a person."""
+    words: dict[str, str] = field(default_factory=dict)
     llm: dict[str, Any] = field(default_factory=lambda: {"state": "unknown"})
     workers: list[dict[str, Any]] = field(default_factory=list)
     counted: dict[str, dict[str, float]] = field(default_factory=lambda: {"events": {}})
@@ -89,6 +93,20 @@ class MemoryStore:
 
     async def retry_after_seconds(self) -> int:
         return 17
+
+    async def precedents(self, signature: str, job_id: str) -> list[Precedent]:
+        self._here()
+        return [
+            Precedent(
+                event_id=record["event_id"],
+                job_id=record["job_id"],
+                category=record["diagnosis"]["category"],
+                status=record["status"],
+                at=record["finished_at"],
+            )
+            for record in reversed(self.records)
+            if record["diagnosis"] and (record["digest"] or {}).get("signature") == signature
+        ]
 
     async def history(self, *, limit: int, cursor: str | None, order: str = "desc", **wanted: Any) -> MemoryPage:
         self._here()
@@ -150,7 +168,29 @@ class MemoryStore:
         if event_id not in self.events:
             return None
         told = [{"at": None, "what": "received", "detail": ""}]
-        return {**self._incident(event_id), "timeline": told, "record": await self.record(event_id)}
+        return {
+            **self._incident(event_id),
+            "timeline": told,
+            "plan": None,
+            "evidence": None,
+            "record": await self.record(event_id),
+        }
+
+    async def decide(self, event_id: str, verdict: str, plan_hash: str, user: str, reason: str = "") -> tuple[str, str]:
+        self._here()
+        if event_id in self.words:
+            word = f"{verdict} by {user}"
+            return "ok" if self.words[event_id] == word else "already", self.words[event_id]
+        if event_id not in self.waiting:
+            return "not_waiting" if event_id in self.events else "unknown", ""
+        if plan_hash not in ("", self.waiting[event_id]):
+            return "changed", self.waiting[event_id]
+        self.words[event_id] = f"{verdict} by {user}"
+        return "ok", self.words[event_id]
+
+    async def paused_by(self) -> str | None:
+        self._here()
+        return self.paused["by"] if self.paused else None
 
     async def jobs(self) -> list[dict[str, Any]]:
         self._here()
@@ -252,6 +292,9 @@ class Backend(Protocol):
         """Make a dead letter."""
 
 
+SIGNATURE = "5f0c9a1b7d3e2468"
+
+
 def record_of(event: Event, status: str, category: str | None) -> HistoryRecord:
     """Write a record as a worker would."""
     diagnosis = None
@@ -262,6 +305,7 @@ def record_of(event: Event, status: str, category: str | None) -> HistoryRecord:
         job_id=event.job_id,
         status=RecordStatus(status),
         event=event,
+        digest=LogDigest(signature=SIGNATURE),
         diagnosis=diagnosis,
         received_at=event.received_at,
         finished_at=datetime.now(UTC),
@@ -300,7 +344,7 @@ class ValkeyBackend:
     async def settle(self, event_id: str, status: str = "suggested", category: str | None = None) -> None:
         claimed = await self._claim(event_id)
         record = record_of(event_from_json(claimed.payload), status, category)
-        assert await self.store.finish(event_id, claimed.fence, record)
+        assert await self.store.finish(event_id, claimed.fence, record, memory=as_memory(record))
 
     async def queued(self, event_id: str) -> Event:
         return event_from_json((await self._claim(event_id)).payload)

@@ -328,3 +328,14 @@ def test_a_text_is_cut_between_words() -> None:
     assert shortened("one two three", 13) == "one two three"
     assert shortened("one two three", 12) == "one two …"
     assert len(shortened("x" * 50, 20)) <= 20
+
+
+async def test_precedents_of_a_signature_are_listed_newest_first(client: Any, handled: Any) -> None:
+    for name in ("a", "b"):
+        await handled(name, category="disk_full")
+    found = (await client.get("/precedents", params={"signature": "5f0c9a1b7d3e2468", "job_id": "x"})).json()
+    assert [one["event_id"] for one in found["precedents"]] == ["b", "a"]
+    assert {one["category"] for one in found["precedents"]} == {"disk_full"}
+    assert (await client.get("/precedents", params={"signature": "0000"})).json() == {"precedents": []}
+    for wrong in ({}, {"signature": "a b"}, {"signature": "x" * 65}):
+        assert (await client.get("/precedents", params=wrong)).status_code == 422

@@ -16,6 +16,7 @@ import signal
 import sys
 
 import agentic_worker.main
+from agentic.reasoning.rules import Rules
 
 PR_SET_PDEATHSIG = 1
 ON_FIRST_USE = (
@@ -24,7 +25,6 @@ ON_FIRST_USE = (
     "agentic.effectors.notify",
     "agentic.effectors.rerun",
     "agentic.reasoning.precedent",
-    "agentic.reasoning.rules",
     "notifications.console",
 )
 """What a worker imports only when it is named; imported before the fork, it costs nothing in each worker."""
@@ -34,6 +34,7 @@ def main() -> None:
     """Fork on order until stdin ends."""
     for module in ON_FIRST_USE:
         importlib.import_module(module)
+    Rules()  # what they know is read once, too
     wake, wake_end = os.pipe()
     os.set_blocking(wake_end, False)
     signal.set_wakeup_fd(wake_end)

@@ -99,6 +99,7 @@ def test_history_shows_what_when_and_why_of_each_failure(invoke: Invoke, api: An
     assert "The volume of out.tar" in why
     assert event_id.strip() == "e-1"
     assert "e-0" in invoke("history", "--all").stdout
+    assert [line for line in done.stdout.splitlines() if line != line.rstrip()] == [], "fit for a mail or a diff"
 
 
 def test_history_reads_page_by_page_and_hands_filters_on(invoke: Invoke, api: Any) -> None:
@@ -208,6 +209,19 @@ def test_a_page_keeps_a_reason_that_stands_nowhere_else(invoke: Invoke, api: Any
     record = {**RECORD, "status": "unknown", "reason": "nobody can tell whether free_disk happened"}
     api.pages["/history/e-1"] = (200, record)
     assert "nobody can tell whether free_disk happened\n" in invoke("history", "show", "e-1").stdout
+
+
+def test_a_page_shows_what_the_model_was_asked_and_what_it_looked_at(invoke: Invoke, api: Any) -> None:
+    call = {"model": "llama-3-8b", "prompt_tokens": 900, "completion_tokens": 90, "duration_seconds": 2.14}
+    probe = {"name": "space", "text": "c1| done: exit code 0\nc2| 100%"}
+    asked = {**call, "raw": '{"need":\n1}\x1b[2J', "probe": probe}
+    failed = {**call, "raw": "", "error": "timeout", "prompt_tokens": None}
+    api.pages["/history/e-1"] = (200, {**RECORD, "model_calls": [asked, failed]})
+    shown = invoke("history", "show", "e-1").stdout
+    assert "llama-3-8b in 2.1 s, 900 + 90 tokens" in shown
+    assert '{"need": 1}\ufffd[2J' in shown
+    assert "it asked for the check space:\n    c1| done: exit code 0\n" in shown.replace("      ", "    ")
+    assert "llama-3-8b in 2.1 s, no answer: timeout" in shown
 
 
 def test_an_incident_under_way_says_where_it_stands(invoke: Invoke, api: Any) -> None:

@@ -11,6 +11,9 @@ import yaml
 from agentic.errors import ConfigError
 from config import load_settings
 
+LOOK: dict[str, Any] = {
+    "description": "Free space", "effector": "command", "argv": ["/bin/df"], "risk": "observe",
+}  # fmt: skip
 ACT = {"kind": "fix_config", "effector": "command", "argv": ["/bin/true"]}
 
 
@@ -44,6 +47,23 @@ def load(tmp_path: Path) -> Any:
         ({"api": {"allowed_hosts": ["*"]}}, "api.allowed_hosts", "must match"),
         ({"api": {"allowed_hosts": ["http://api"]}}, "api.allowed_hosts", "must match"),
         ({"api": {"public_url": "http://[::1"}}, "api.public_url", "is not an address"),
+        ({"probes": {"p": {**LOOK, "risk": "safe"}}}, "probes.p.risk", "observe"),
+        ({"probes": {"p": {k: v for k, v in LOOK.items() if k != "risk"}}}, "probes.p.risk", "is required"),
+        ({"probes": {"p": {**LOOK, "effector": "rerun"}}}, "probes.p.effector", "command, http"),
+        ({"probes": {"p": {**LOOK, "description": ""}}}, "probes.p.description", "at least 1 character"),
+        ({"probes": {"p": {**LOOK, "description": "x" * 101}}}, "probes.p.description", "at most 100 characters"),
+        ({"probes": {"p": {**LOOK, "argv": None}}}, "probes.p", "needs `argv:`"),
+        ({"probes": {"p": {**LOOK, "argv": ["/bin/sh", "-c", "{job_id}"]}}}, "probes.p.argv", "reach a shell"),
+        ({"probes": {"p": {**LOOK, "argv": ["/bin/df", "{log}"]}}}, "probes.p.argv", "unknown placeholder"),
+        ({"probes": {"p": {**LOOK, "argv": ["/bin/df", "{param.x}"]}}}, "probes.p.argv", "param.x"),
+        ({"probes": {"p": {**LOOK, "jobs": ["etl*"]}}}, "probes.p.jobs", "is no pattern"),
+        ({"probes": {"p": {**LOOK, "timeout_seconds": 600}}}, "probes.p.timeout_seconds", "at most 60"),
+        (
+            {"probes": {"p": {**LOOK, "effector": "http", "url": "http://127.0.0.1/", "method": "POST"}}},
+            "probes.p.method",
+            "only looks",
+        ),
+        ({"probes": {f"p{n}": {**LOOK, "jobs": ["a"] if n else []} for n in range(11)}}, "probes", "at most 10"),
     ],
 )
 def test_what_cannot_work_is_refused_with_its_place(

@@ -246,17 +246,24 @@ class Model:
             have.deliveries, have.released = have.deliveries - 1, True
         return "ok"
 
-    def park(self, event_id: str, fence: str, plan: str, wait: int) -> str:
+    def park(self, event_id: str, fence: str, plan: str, wait: int, watch: str) -> str:
         have = self.incidents.get(event_id)
-        if have is not None and have.fence == fence and (have.state, have.plan) == ("waiting", plan):
+        if have is not None and have.fence == fence and have.state in ("waiting", "delayed") and have.plan == plan:
             return "ok"
         if have is None or not self.holds(event_id, fence):
             return "fenced"
         if have.word is not None and have.word[:2] == ("approved", plan):
             return "approved"
-        have.state, have.plan, have.score, have.word = "waiting", plan, self.now + wait, None
-        have.expires = have.score
+        have.plan, have.word = plan, None
         have.progress.pop("approval", None)
+        if watch and self.well[0] >= have.claimed_ms and self.well[2] > have.arrival:
+            have.state, have.score = "delayed", self.now
+            have.progress["recovered_by"] = self.well[1]
+            return "ok"
+        have.state, have.score = "waiting", self.now + wait
+        have.expires = have.score
+        if watch:
+            self.watching.add(event_id)
         return "ok"
 
     def _end_holding(self, event_id: str, fence: str, state: str) -> str:
@@ -293,7 +300,8 @@ class Model:
         told = sorted(name for name in self.watching if self.incidents[name].arrival < arrival)
         self.watching -= set(told)
         for name in told:
-            if self.incidents[name].state == "delayed":
+            if self.incidents[name].state in ("delayed", "waiting"):
+                self.incidents[name].state = "delayed"
                 self.incidents[name].score = self.now
                 self.incidents[name].progress["recovered_by"] = event_id
         return told

@@ -221,11 +221,17 @@ class Protocol(RuleBasedStateMachine):
         assert self.changes_nothing_if_stale(one, lambda: self.twice("release", *one)) == expected
         self.compare()
 
-    @rule(one=held, live=MOSTLY, plan=st.sampled_from(["p", "q"]), wait=st.sampled_from([50, LEASE]))
-    def park(self, one: Held, live: bool, plan: str, wait: int) -> None:
+    @rule(
+        one=held,
+        live=MOSTLY,
+        plan=st.sampled_from(["p", "q"]),
+        wait=st.sampled_from([50, LEASE]),
+        watch=st.sampled_from(["", "j"]),
+    )
+    def park(self, one: Held, live: bool, plan: str, wait: int, watch: str) -> None:
         one = self.living(one) if live else one
-        expected = self.model.park(*one, plan, wait)
-        assert self.changes_nothing_if_stale(one, lambda: self.twice("park", *one, plan, wait)) == expected
+        expected = self.model.park(*one, plan, wait, watch)
+        assert self.changes_nothing_if_stale(one, lambda: self.twice("park", *one, plan, wait, watch)) == expected
         self.compare()
 
     @rule(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -199,3 +200,31 @@ async def test_a_model_that_cannot_say_how_it_is_is_asked_again(
     async with start_worker(llm={"enabled": True}), asyncio.timeout(10):
         while (await store.status())["llm"].get("state") != "up":
             await asyncio.sleep(0.05)
+
+
+CLOSES = """
+import time
+from agentic.contracts import ReasoningModule
+
+class Closes(ReasoningModule):
+    def __init__(self, how):
+        self.how = how
+    def decide(self, situation):
+        return None
+    def close(self):
+        if self.how == "never":
+            time.sleep(5)
+        raise SystemExit(1)
+"""
+
+
+@pytest.mark.parametrize("how", ["never", "breaks"])
+async def test_a_reasoning_module_that_cannot_close_does_not_keep_the_worker_from_stopping(
+    start_worker: Any, report: Any, own: Any, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agentic_worker.service.CLOSE_SECONDS", 0.2)
+    async with start_worker(reasoning=[{"use": f"{own(CLOSES)}:Closes", "how": how}, {"use": "rules"}]):
+        record = await report(log=DISK_FULL)
+        stopping = time.monotonic()
+    assert record["diagnosis"]["category"] == "disk_full"
+    assert time.monotonic() - stopping < 4

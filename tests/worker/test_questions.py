@@ -18,6 +18,7 @@ from agentic.intake import event_to_json
 from agentic.types import Event, EventStatus, Feedback
 from agentic_worker.service import WorkerService
 from config import load_settings
+from llm import ChatClient
 from store import Store
 from tests.llm.scripted_server import Behaviour, Exchange, ScriptedServer, silent, streamed
 from tests.servers import Server
@@ -219,6 +220,24 @@ async def test_a_worker_stops_in_time_in_the_middle_of_a_question_without_its_st
         service.stop()
         await asyncio.wait_for(running, 15)
         await store.close()
+
+
+async def test_a_worker_that_stops_closes_its_connections_to_the_model(
+    start_worker: StartWorker, report: Report, model: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[ChatClient] = []
+    close = ChatClient.aclose
+
+    async def noted_close(client: ChatClient) -> None:
+        await close(client)
+        closed.append(client)
+
+    monkeypatch.setattr(ChatClient, "aclose", noted_close)
+    model.say(says())
+    async with start_worker(**settings(model)):
+        await report(event_id="e1", log=log_of("a"))
+        assert not closed
+    assert len(closed) == 1
 
 
 async def test_whoever_takes_the_asking_event_over_asks_in_its_place(store: Store) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from agentic.digest import digest_log
 from agentic.digest.masking import mask, shapes
 from agentic.digest.severity import severity, telling_lines, weights
-from agentic.reasoning.reading import load
-from agentic.reasoning.signatures import BUILT_IN
+from agentic.reasoning.rules import shipped
 
-LINES = [line for signature in load(BUILT_IN) for text in signature.matches for line in text.split("\n")]
+LINES = [line for signature in shipped() for text in signature.matches for line in text.split("\n")]
 
 
 def test_no_line_of_any_severity_is_passed_over_among_others() -> None:

@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 from agentic.digest import Selection, Selector, decode_log, digest_log, split_log
 from agentic.digest.selection import WHOLE_BYTES
 from agentic.reasoning.literals import needed_literals
-from agentic.reasoning.reading import load
-from agentic.reasoning.rules import Rules
-from agentic.reasoning.signatures import BUILT_IN
+from agentic.reasoning.rules import Rules, shipped
 from agentic.types import Category, Event, EventStatus, Job, Situation
 
 RULES = Rules()
@@ -146,7 +144,7 @@ def test_a_private_key_in_the_middle_is_not_kept_readable() -> None:
 
 def test_every_example_of_every_signature_is_seen_by_the_scout() -> None:
     missed = []
-    for signature in load(BUILT_IN):
+    for signature in shipped():
         for example in signature.matches:
             text = example.encode() + b"\n"
             if not SCOUT.runs(text):

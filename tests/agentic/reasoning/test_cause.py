@@ -12,7 +12,7 @@ import yaml
 from agentic.planning import Planner
 from agentic.reasoning.certainty import proof
 from agentic.reasoning.context import LineContext
-from agentic.reasoning.hearsay import Hearsay, only_a_number, without_hints
+from agentic.reasoning.hearsay import Hearsay, only_a_part, without_hints
 from agentic.reasoning.matching import Hit
 from agentic.reasoning.prudence import Judged, prudent
 from agentic.reasoning.rules import Rules, unknown
@@ -98,7 +98,7 @@ def test_a_run_that_says_it_went_well_is_doubted_for_a_failure_that_nobody_knows
 )
 def test_a_number_needs_words_that_say_what_it_is(text: bytes, number: bytes, bare: bool) -> None:
     start = text.index(number)
-    assert only_a_number(text, start, start + len(number)) is bare
+    assert only_a_part(text, start, start + len(number)) is bare
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_a_remedy_that_could_do_harm_needs_good_proof_and_no_rival(judged: Judge
 def _signature(confidence: int, *, own: bool = False) -> Signature:
     return Signature(
         "x.y", Category.DISK_FULL, Role.CAUSE, confidence, ("x",), "X", frozenset(), None, frozenset(), None, None,
-        False, (), (), "x", own=own,
+        False, False, (), (), "x", own=own,
     )  # fmt: skip
 
 

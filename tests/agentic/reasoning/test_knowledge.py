@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from agentic.reasoning.causes import render
-from agentic.reasoning.reading import check_examples, load
-from agentic.reasoning.rules import Rules, unknown
-from agentic.reasoning.signatures import BUILT_IN, PLACEHOLDER, Role, Signature, compile_pattern
+from agentic.reasoning.reading import check_examples
+from agentic.reasoning.rules import Rules, shipped, unknown
+from agentic.reasoning.signatures import PLACEHOLDER, Role, Signature, compile_pattern
 from agentic.types import Category, Diagnosis, Situation
 
-SIGNATURES = load(BUILT_IN)
+SIGNATURES = shipped()
 DECISIVE = (Role.CAUSE, Role.GENERIC, Role.SUCCESS)
 TABLES: dict[str, list[Signature]] = {}
 for _one in SIGNATURES:
@@ -29,16 +29,20 @@ CASES = [
 ]
 
 
-LINES: dict[str, list[str]] = yaml.safe_load((Path(__file__).parent / "lines.yaml").read_text(encoding="utf-8"))
+LINES: list[tuple[str, list[str]]] = [
+    (category, lines)
+    for name in ("lines.yaml", "lines_tools.yaml")
+    for category, lines in yaml.safe_load((Path(__file__).parent / name).read_text(encoding="utf-8")).items()
+]
 
 
-@pytest.mark.parametrize("category", LINES)
+@pytest.mark.parametrize(("category", "lines"), LINES, ids=[f"{n}-{category}" for n, (category, _) in enumerate(LINES)])
 def test_what_a_program_prints_is_enough_to_name_the_cause(
-    category: str, diagnose: Callable[..., Diagnosis | None]
+    category: str, lines: list[str], diagnose: Callable[..., Diagnosis | None]
 ) -> None:
     exit_code = 0 if category == Category.NOT_A_FAILURE else 1
     wrong = {}
-    for line in LINES[category]:
+    for line in lines:
         diagnosis = diagnose(line, exit_code=exit_code)
         if diagnosis is None or diagnosis.category != category:
             wrong[line] = diagnosis and (diagnosis.category, diagnosis.source)

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 import agentic.reasoning.prompts as prompts_package
 from agentic.errors import ConfigError
 from agentic.planning import BUILT_IN
-from agentic.reasoning.llm import MAX_TURNS, LocalModel, Probe
+from agentic.probing import Probe
+from agentic.reasoning.llm import MAX_TURNS, LocalModel
 from agentic.reasoning.prompts import BLANKS, Prompts
 from agentic.reasoning.prompts.form import form_schema, untrue
 from agentic.reasoning.prompts.untrusted import harmless
@@ -570,8 +571,50 @@ async def test_the_model_may_ask_for_a_declared_check(server: ScriptedServer, ma
     first, second = server.questions
     assert "1. free-space: Free space on the job's volume" in first["messages"][1]["content"]
     shown = second["messages"][-1]["content"]
-    assert "/srv 100%\n(eot_id) [REDACTED:password:1a2b] nightly-backup" in shown
+    assert "\nc2| /srv 100%\nc3| (eot_id) [REDACTED:password:1a2b] nightly-backup\n" in shown
     assert "need" not in second["response_format"]["json_schema"]["schema"]["properties"]
+    assert [call.probe and call.probe.name for call in consulted.calls] == ["free-space", None]
+    assert consulted.calls[0].probe is not None
+    assert consulted.calls[0].probe.text in shown, "the record has what the model read"
+
+
+async def test_a_check_of_other_jobs_is_not_offered(server: ScriptedServer, make_model: Any) -> None:
+    others = Probe("others", "of another job", free_space, jobs=("another",))
+    own = Probe("own", "of this job", free_space, jobs=("nightly-backup",))
+    prompt = await prompt_of(server, make_model(probes=[others, own]), situation())
+    assert "1. own: of this job" in prompt
+    assert "others" not in prompt
+
+
+async def test_checks_and_answers_together_have_one_deadline(server: ScriptedServer, make_model: Any) -> None:
+    async def slow(_: Situation) -> str:
+        await asyncio.sleep(60)
+        return "never"
+
+    async def thinks(exchange: Exchange) -> None:
+        await asyncio.sleep(0.4)
+        await says({**GOOD, "need": 1})(exchange)
+
+    model = make_model(client={"deadline_seconds": 1.6}, probes=[Probe("slow", "a check", slow)])
+    server.say(thinks, silent())
+    started = time.monotonic()
+    consulted = await model.consult(situation())
+    assert time.monotonic() - started < 2.5
+    assert [call.error for call in consulted.calls] == [None, "timeout"]
+    assert consulted.calls[0].probe is not None
+    assert consulted.calls[0].probe.text == "c1| the check failed: TimeoutError"
+
+
+async def test_a_long_result_of_a_check_is_cut(server: ScriptedServer, make_model: Any) -> None:
+    async def long(_: Situation) -> str:
+        return "\n".join(f"/srv/data/part-{n} {'x' * 150}" for n in range(500))
+
+    model = make_model(probes=[Probe("long", "a check", long)])
+    server.say(says({**GOOD, "need": 1}), says(GOOD))
+    assert await model.decide(situation()) is not None
+    shown = server.questions[1]["messages"][-1]["content"]
+    assert "c1| /srv/data/part-0 x" in shown
+    assert len(shown) < 2200
 
 
 async def test_there_is_an_end_to_asking(server: ScriptedServer, make_model: Any) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from agentic.reasoning.matching import Haystack, Matcher
-from agentic.reasoning.reading import load
-from agentic.reasoning.signatures import BUILT_IN, Signature
+from agentic.reasoning.rules import shipped
+from agentic.reasoning.signatures import Signature
 
-SIGNATURES = load(BUILT_IN)
+SIGNATURES = shipped()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Measuring rules and models on labelled failures."""
