@@ -99,6 +99,8 @@ def _lasting(candidate: Candidate, context: LineContext) -> bool:
 def _contradicted(candidates: Sequence[Candidate], context: LineContext, end: int, event: Event) -> bool:
     """Say whether a fault stands against the success that the log ends with."""
     for candidate in candidates:
+        if event.exit_code is None and candidate.hits[-1].line > end:
+            return True
         if candidate.signature.role is not Role.CAUSE and not _counted(candidate, context):
             continue
         last = candidate.hits[-1].line

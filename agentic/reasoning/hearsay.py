@@ -102,10 +102,10 @@ _KINDS: tuple[tuple[str, int, str], ...] = (
     (
         "none",
         52,
-        r"(?i:\b(?:0|no|zero|without(?: any)?) (?:\w+ )?(?:errors?|failures?|failed|failing|warnings?|invalid|missing|bad|rejected"
+        r"(?i:(?:^|[^.\w])(?:0|no|zero|without(?: any)?) (?:\w+ )?(?:errors?|failures?|failed|failing|warnings?|invalid|missing|bad|rejected"
         r"|duplicates?|problems?|issues?|conflicts?|corrupt\w*)\b"
         r"|\b(?:errors?|failures?|failed|faults?|events?|total|count|reached|exceeded|full|lost|missing|rejected|denied|refused|killed|kills|counter|timeouts?|retries)\b ?[:=] ?(?:0(?:$|[\s,;)])|(?:never|none|no|false)(?:$|[,;)]))"
-        r"|^[^:=]{3,80}[\w)][:=] ?(?i:0|none|never|ok|fine|normal|healthy|green|n/a)[.!]?$"
+        r"|^[^:=]{3,80}[a-zA-Z)][:=] ?(?i:0|none|never|ok|fine|normal|healthy|green|n/a)[.!]?$"
         r"|_(?:total|count|errors?|failures?)(?:\{[^}]*\})? ?[:=]? ?0(?:\.0)?(?:$|[\s,;)]))",
     ),
     (
