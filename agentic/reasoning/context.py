@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import re2
 
-from agentic.digest.severity import severity
+from agentic.digest.severity import severity, weights
 from agentic.reasoning.carried import plain
 from agentic.reasoning.hearsay import NEVER, Hearsay
 from agentic.reasoning.matching import Found
@@ -19,6 +19,8 @@ _LOOKED_AT = 400
 _LONGEST_HEADING = 100
 _SHORTLY = 30
 _AT_ONCE = 64
+_LAST_PART = 400
+"""Lines at the end of a log that are all judged by how much they look like a failure."""
 
 _INFO, _WARN, _RETRY, _GAVE_UP, _CARRIED = range(5)
 _SIGNS = (
@@ -59,8 +61,9 @@ _TIDYING = re2.compile(
 )
 """Work that is done after a failure all the same."""
 _LOUD = re2.compile(
-    r"(?im)^.*(?:fatal|crit|emerg|panic|severe|caused by|err|exception|fail|fault|fehler|ошибка|错误|エラー).*$"
+    r"(?i)fatal|crit|emerg|panic|severe|caused by|err|exception|fail|fault|fehler|ошибка|错误|エラー".encode()
 )
+"""Words of a failure outright; other signs only say that something went wrong."""
 _COUNTED = re2.compile(r"(?i)\b[1-9]\d* (?:errors?|failures?|failed|problems?)\b")
 _BOX = re.compile(r"\s*[│|] ?(Warning|Error)?")
 _TALLEST_BOX = 16
@@ -85,6 +88,7 @@ class LineContext:
         self._lines = lines
         self.total = len(lines)
         self._signs: dict[int, frozenset[int]] = {}
+        self._weights: list[tuple[int, int]] | None = None
         self._idle: list[tuple[int, int]] = []
         self._hearsay = Hearsay(lines)
         self._benign = {h.line for e in found if e.signature.role is Role.BENIGN for h in e.hits}
@@ -183,27 +187,26 @@ class LineContext:
         last = self.last_lines(1)
         if not last or not _DONE.search(self._lines[last[0]][:_LOOKED_AT].encode()):
             return []
-        start = max(0, self.total - 400)
         severe = [
             n
-            for n in range(start, self.total)
-            if n not in self._benign
-            and severity(self._lines[n]) >= SEVERE
-            and severity(plain(self._lines[n])) >= SEVERE
+            for n, weight in self._weighed()
+            if weight >= SEVERE and n not in self._benign and severity(plain(self._lines[n])) >= SEVERE
         ]
         borne = (self.retried_near(n) or self.recovered_after(n) or self.shrugged(n) for n in severe)
         return list(last) if all(borne) else []
 
     def unexplained(self, least: int) -> bool:
         """Say whether a line of the last part reports a failure that nothing tried to overcome, in whichever words."""
-        start = max(0, self.total - 400)
-        loud = (n for n in range(start, self.total) if severity(self._lines[n]) >= least)
-        return any(self._stands(number) for number in loud)
+        return any(self._stands(number) for number, weight in self._weighed() if weight >= least)
 
     def unexplained_before(self, line: int) -> bool:
         """Say whether something nobody knows failed shortly before a line, of which the line may be the consequence."""
-        near = (n for n in range(max(0, line - _SHORTLY), line) if n not in self._known)
-        return any(severity(self._lines[n]) >= SOMEWHAT and self._stands(n) for n in near)
+        first = max(0, line - _SHORTLY)
+        if first < self.total - _LAST_PART:
+            near = [(n, severity(self._lines[n])) for n in range(first, line)]
+        else:
+            near = [(n, weight) for n, weight in self._weighed() if first <= n < line]
+        return any(weight >= SOMEWHAT and n not in self._known and self._stands(n) for n, weight in near)
 
     def _stands(self, line: int) -> bool:
         low = {_INFO, _WARN} & self._signs_of(line)
@@ -230,14 +233,12 @@ class LineContext:
 
     def most_severe(self, count: int) -> tuple[int, ...]:
         """Return the lines that look most like a failure, best first; of a long log the last part."""
-        start = max(0, self.total - 400)
-        weighed = [(severity(self._lines[n]), n) for n in range(start, self.total)]
-        significant = [w for w in weighed if w[0] > 0]
-        ranked = [n for _, n in sorted(significant, key=lambda w: (-w[0], w[1]))]
+        significant = self._weighed()
+        ranked = [n for n, _ in sorted(significant, key=lambda item: (-item[1], item[0]))]
         if not ranked:
             return self.last_lines(1)
         # The strongest first, then the last one: what ended the run often speaks softly.
-        return tuple(dict.fromkeys([ranked[0], significant[-1][1], *ranked[1:]]))[:count]
+        return tuple(dict.fromkeys([ranked[0], significant[-1][0], *ranked[1:]]))[:count]
 
     def looks_like_a_fault(self, numbers: Iterable[int]) -> bool:
         """Say whether any of some lines has a word of failure in it."""
@@ -246,7 +247,12 @@ class LineContext:
 
     def plainest(self, numbers: Iterable[int]) -> int:
         """Return the one of some lines that looks most like a failure; of equals the last."""
-        return max(numbers, key=lambda number: (severity(self._lines[number]), number))
+        several = tuple(numbers)
+        return (
+            several[0]
+            if len(several) == 1
+            else max(several, key=lambda number: (severity(self._lines[number]), number))
+        )
 
     def continued(self, line: int) -> tuple[int, ...]:
         """Return the line that goes on where this one is only a heading, as in `Database Error` and its text."""
@@ -263,14 +269,12 @@ class LineContext:
 
     def loudest(self) -> int:
         """Return how much the line of the last part that looks most like a failure does so."""
-        text = "\n".join(self._lines[max(0, self.total - 400) :]).encode()
-        # Only a line with one of these words can be loud; most lines have none.
-        return max((severity(match[0].decode()) for match in _LOUD.finditer(text)), default=0)
+        ranked = sorted(self._weighed(), key=lambda item: -item[1])
+        return next((weight for n, weight in ranked if _LOUD.search(self._lines[n].encode("utf-8", "replace"))), 0)
 
     def has_severe(self) -> bool:
         """Say whether any line of the last part reports a failure outright."""
-        lines = self._lines[max(0, self.total - 400) :]
-        return any(severity(line) >= 45 and severity(plain(line)) >= 45 for line in lines)
+        return any(weight >= 45 and severity(plain(self._lines[n])) >= 45 for n, weight in self._weighed())
 
     def strongest(self) -> str:
         """Return the text of the line that looks most like a failure, if only a little."""
@@ -291,6 +295,13 @@ class LineContext:
                 if len(numbers) == count:
                     break
         return tuple(numbers)
+
+    def _weighed(self) -> list[tuple[int, int]]:
+        """Return the lines of the last part that look like a failure, and how much they do."""
+        if self._weights is None:
+            start = max(0, self.total - _LAST_PART)
+            self._weights = [(start + n, weight) for n, weight in weights(self._lines[start:])]
+        return self._weights
 
     def _signs_of(self, line: int) -> frozenset[int]:
         signs = self._signs.get(line)
