@@ -345,6 +345,8 @@ class Step(Frozen):
     reason: str
     preview: str | None = None
     """Exactly what would be run, in words a person can check."""
+    undo: str | None = None
+    """The same of the declared undo, which is run should the step not help."""
 
 
 class Approval(Frozen):
