@@ -19,6 +19,7 @@ from config import load_settings, worker_environment
 from jobsim import Lab, lab_config
 from settings.logs import set_up_logs
 from settings.models import Settings
+from settings.secrets import secret_patterns
 from settings.stopping import keep_signals, stopped_by_signals
 from store import Store, StoreMisconfigured
 from store.setup import set_up_store
@@ -78,7 +79,7 @@ async def _until_stopped(settings: Settings, store: Store, url: str, worker: Wor
 
 async def _run(settings: Settings, store: Store, url: str, worker: WorkerService, stopping: asyncio.Event) -> None:
     api_store = Store(url, prefix=settings.redis.key_prefix, limits=store.limits)
-    app = create_app(settings, api_store, Redactor(settings.redaction.patterns, settings.redaction.mark_key()))
+    app = create_app(settings, api_store, Redactor(secret_patterns(settings), settings.redaction.mark_key()))
     listener = _listen(settings)
     port = listener.getsockname()[1]
     server = Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from agentic.approval import Word, plan_hash
 from agentic.contracts import Deferred, Effector, EffectRequest, Incident, Parked, Proposal, Usage
@@ -63,7 +64,7 @@ Unteach = Callable[[Event, LogDigest, Job], Untaught | None]
 
 
 class Actor:
-    """Carries out plans."""
+    """Carries out plans; `shown` makes of an action's parameters what people may see of them."""
 
     def __init__(
         self,
@@ -71,11 +72,13 @@ class Actor:
         declared: Mapping[str, Action],
         limits: ActingLimits,
         unteach: Unteach | None = None,
+        shown: Callable[[Any], Any] = lambda values: values,
     ) -> None:
         self._effectors = effectors
         self._declared = declared
         self._limits = limits
         self._unteach = unteach
+        self._shown = shown
         self._verifier = Verifier(effectors)
         self._effects = Effects(effectors, self._verifier)
 
@@ -94,7 +97,7 @@ class Actor:
             course.journal = await incident.journal()
         course.taught = await self._taught(course, actions)
         plan = await self._rule(course, actions, judged_wrong)
-        if course.word.verdict == "approved" and course.word.approves(self._hash(plan, actions)):
+        if course.heeds_approval and course.word.approves(self._hash(course, plan, actions)):
             plan = tuple(course.word.ruled(step) for step in plan)
         may_run = (Verdict.AUTO, Verdict.APPROVED)
         if not course.spared and any(step.decision in may_run and step.kind not in TELLING_KINDS for step in plan):
@@ -118,12 +121,12 @@ class Actor:
             stage=stage, decision=pinned, diagnosis=decision.diagnosis, steps=plan, evidence=course.evidence
         )
 
-    def _hash(self, plan: Sequence[Step], actions: Sequence[Action]) -> str:
-        return plan_hash(tuple(zip(plan, actions, strict=True)), self._declared)
+    def _hash(self, course: Course, plan: Sequence[Step], actions: Sequence[Action]) -> str:
+        return plan_hash(tuple(zip(plan, actions, strict=True)), self._declared, course.job, course.incident.event)
 
     async def _ask(self, course: Course, step: Step, plan: tuple[Step, ...], actions: Sequence[Action]) -> Parked:
         """Tell people what is to be approved, once for each plan, and put the incident before them."""
-        bound = self._hash(plan, actions)
+        bound = self._hash(course, plan, actions)
         within = self._limits.approve_within_seconds
         await self._pin(course, ASKING, plan)
         asking = Step(
@@ -194,11 +197,12 @@ class Actor:
             name=action.name,
             kind=action.kind,
             effector=action.effector,
-            params=param_values(action, job, event),
+            params=self._shown(param_values(action, job, event)),
             risk=action.risk,
             decision=ruling.verdict,
             reason=ruling.reason,
             preview=self._preview(course, action, str(number)),
+            undo=self._preview(course, self._declared[action.undo], f"{number}.undo") if action.undo else None,
         )
 
     def _budget(self, job: Job) -> tuple[int, int]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic_core import to_json
 
+from agentic.effectors.placeholders import param_values
 from agentic.planning import TELLING_KINDS
-from agentic.types import Action, Approval, Step, Verdict
+from agentic.types import Action, Approval, Event, Job, Step, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Word:
 NO_WORD = Word()
 
 
-def plan_hash(plan: Sequence[tuple[Step, Action]], undo: Mapping[str, Action]) -> str:
+def plan_hash(plan: Sequence[tuple[Step, Action]], declared: Mapping[str, Action], job: Job, event: Event) -> str:
     """Return the hash that binds an approval to what would be run, by the declarations in force and the previews.
 
     What the guard says of the moment is left out: a plan does not become another by a budget running low.
@@ -69,12 +70,23 @@ def plan_hash(plan: Sequence[tuple[Step, Action]], undo: Mapping[str, Action]) -
     bound = [
         {
             "step": step.step,
-            "params": step.params,
             "preview": step.preview,
-            "action": action.model_dump(mode="json"),
-            "undo": undo[action.undo].model_dump(mode="json") if action.undo else None,
+            "undo_preview": step.undo,
+            # Values as they are, and not as they are shown: what is hidden of them may have changed, too.
+            "calls": [
+                {"action": call.model_dump(mode="json"), "params": param_values(call, job, event)}
+                for call in _calls(action, declared, job)
+            ],
         }
         for step, action in plan
         if action.effector is not None and action.kind not in TELLING_KINDS
     ]
     return hashlib.sha256(to_json(bound)).hexdigest()
+
+
+def _calls(action: Action, declared: Mapping[str, Action], job: Job) -> Iterator[Action]:
+    """Yield everything that one step may carry out: itself, its undo, and what either of them runs again."""
+    for call in (action, *([declared[action.undo]] if action.undo else [])):
+        yield call
+        if call.effector == "rerun" and job.rerun is not None:
+            yield job.rerun

@@ -98,6 +98,11 @@ class Course:
             and not self.rerun_would_fail(step)
         )
 
+    @property
+    def heeds_approval(self) -> bool:
+        """Say whether a person's yes counts here: not if the job's mode has become one in which nothing is run."""
+        return self.word.verdict == "approved" and self.job.mode in (Mode.APPROVE, Mode.AUTO)
+
     def _worth_asking(self, step: Step) -> bool:
         """Say whether a plan waits for a person's word here, rather than end with the advice to look.
 

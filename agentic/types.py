@@ -97,6 +97,8 @@ class EventStatus(StrEnum):
 class Event(Frozen):
     """One accepted report about one run of a job, secrets already redacted."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid", cache_strings="keys")  # a log line hardly comes twice
+
     event_id: str
     job_id: str
     status: EventStatus
@@ -343,6 +345,8 @@ class Step(Frozen):
     reason: str
     preview: str | None = None
     """Exactly what would be run, in words a person can check."""
+    undo: str | None = None
+    """The same of the declared undo, which is run should the step not help."""
 
 
 class Approval(Frozen):

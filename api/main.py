@@ -26,6 +26,7 @@ from api.routes import dead, events, feedback, history, incidents, jobs, status
 from api.services import Services
 from settings.collector import calm_collector
 from settings.models import Settings
+from settings.secrets import secret_patterns
 from store.errors import StoreUnavailable
 
 log = structlog.get_logger()
@@ -178,7 +179,7 @@ def _from_configuration() -> FastAPI:
             dedup_days=queue.dedup_days,
         ),
     )
-    redactor = SecretRedactor(settings.redaction.patterns, settings.redaction.mark_key())
+    redactor = SecretRedactor(secret_patterns(settings), settings.redaction.mark_key())
     return create_app(settings, store, redactor, backing=embedded, tune_gc=True)
 
 

@@ -117,9 +117,10 @@ def show(file: File = None, as_json: AsJson = False) -> None:
     import yaml
 
     from agentic.digest import Redactor
+    from settings.secrets import secret_patterns
 
     settings = settings_of(file)
-    redactor = Redactor(settings.redaction.patterns)
+    redactor = Redactor(secret_patterns(settings))
     plain: dict[str, Any] = settings.model_dump(mode="json", by_alias=True, exclude_none=True)
     redaction = plain.pop("redaction")  # patterns that find secrets look like secrets
     if "key" in redaction:

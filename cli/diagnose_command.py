@@ -122,9 +122,10 @@ class Diagnostician:
         from agentic.digest import Redactor
         from agentic.planning import Planner
         from agentic.reasoning.rules import Rules
+        from settings.secrets import secret_patterns
 
         self._settings = settings
-        self._redactor = Redactor(settings.redaction.patterns)
+        self._redactor = Redactor(secret_patterns(settings))
         self._rules = Rules([settings.base_dir() / folder for folder in settings.knowledge])
         self._planner = Planner(settings.declared_actions(), settings.all_playbooks())
 

@@ -121,7 +121,7 @@ async def _measure(
     settings: Settings, corpus: Path | None, limit: int | None, out: Path, modes: Sequence[str]
 ) -> _Measured:
     from agentic.reasoning.rules import Rules
-    from cli.eval.cases import cases_of, examples_of, spread
+    from cli.eval.cases import cases_of, examples_of, not_kinds, spread
     from cli.eval.results import ResultFile
     from cli.eval.running import Bench
     from config import worker_environment
@@ -129,6 +129,8 @@ async def _measure(
 
     found = cases_of(corpus) if corpus is not None else examples_of(Rules().signatures)
     cases = spread(found, limit if corpus is not None else limit or EXAMPLES)
+    if unknown := not_kinds(cases):
+        complain(f"no kind of action, so never found unsafe: {', '.join(map(clean, unknown))} (unacceptable_actions)")
     # The checks that the model may ask for look at this machine, which the cases know nothing of.
     own = offline(settings, worker_environment(), use_model=modes != ["rules"], instead={"probes": ()})
     bench = Bench(settings, own, cases, ResultFile(out))

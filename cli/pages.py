@@ -280,6 +280,8 @@ def _step(step: Mapping[str, Any]) -> list[str | Text]:
     lines.append(f"   {verdicts.get(said, clean(said))}: {clean(step.get('reason'))}")
     if step.get("preview"):
         lines.append(f"   {clean(step['preview'])}")
+    if step.get("undo"):
+        lines.append(f"   should it not help: {clean(step['undo'])}")
     return lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -239,6 +240,10 @@ class Settings(Section):
     def base_dir(self) -> Path:
         """The folder that relative paths and plugin modules are looked up in."""
         return self._base_dir
+
+    def filled_in(self) -> Sequence[tuple[tuple[str | int, ...], str, str]]:
+        """Return what `${NAME}` took from the environment: where, the name, the value."""
+        return self._source.filled if self._source is not None else ()
 
     def data_dir(self) -> Path:
         """The embedded store's folder, absolute."""

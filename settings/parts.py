@@ -14,6 +14,7 @@ from agentic.planning import BUILT_IN
 from agentic.types import Action
 from agentic.verification import check_as_action
 from settings.models import PartSettings, Settings
+from settings.secrets import secret_patterns
 
 
 def build_parts(
@@ -57,7 +58,7 @@ def _order(settings: Settings, to_reasoning: Mapping[str, Any]) -> Order:
     chain = _named("reasoning", settings.reasoning)
     return Order(
         base_dir=base,
-        redaction=settings.redaction.patterns,
+        redaction=secret_patterns(settings),
         redaction_key=settings.redaction.mark_key(),
         notifiers=_named("notifications", settings.notifications),
         effectors={name: _part(part, ("effectors", name)) for name, part in settings.effectors.items()},

@@ -56,6 +56,8 @@ class Source:
     problems: list[str] = field(default_factory=list)
     written: bool = True
     """Whether there is a file at all."""
+    filled: list[tuple[Path, str, str]] = field(default_factory=list)
+    """What was taken from the environment by `${NAME}`: where, the name, the value."""
 
     def place(self, path: Path) -> str:
         """Return `file:line:column` of a path, or of the nearest part of it that was written."""
@@ -136,6 +138,7 @@ def _fill(node: yaml.ScalarNode, path: Path, source: Source, loader: _Loader, en
         if match[2] not in environ:
             source.complain(path, f"environment variable {match[2]} is not set; set it or write the value here")
             return ""
+        source.filled.append((path, match[2], environ[match[2]]))
         return environ[match[2]]
 
     node.value = VARIABLE.sub(value_of, node.value)

@@ -11,7 +11,7 @@ import bisect
 import hashlib
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -103,6 +103,18 @@ class Redactor:
         A name such as `password` or `api_keys` makes secrets of the texts and numbers below it, however deep.
         """
         return self._value(value, None)
+
+    def named(self, value: Any, secret: bool = False) -> Iterator[str]:
+        """Yield the texts in JSON-like data that `value` would take for secrets by the names above them."""
+        if isinstance(value, str):
+            if secret and not is_placeholder(value):
+                yield value
+        elif isinstance(value, Mapping):
+            for key, item in value.items():
+                yield from self.named(item, secret or self._kind_of_name(key, item) is not None)
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                yield from self.named(item, secret)
 
     def _value(self, value: Any, kind: str | None) -> Any:
         if isinstance(value, str):

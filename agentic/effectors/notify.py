@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from agentic.contracts import Effector, EffectRequest, EffectResult, Proposal
 from agentic.effectors.output import one_line, plain
 from agentic.errors import ConfigError
 from agentic.planning import TELLING_KINDS
 from agentic.registry import call
-from agentic.types import Action, ActionKind, Diagnosis, Verdict
+from agentic.types import Action, ActionKind, Diagnosis, Step, Verdict
 from notifications import Message, Notifier, NotifyError, Severity
 
 QUOTED_LINES = 3
@@ -110,10 +110,16 @@ def _asked(proposal: Proposal, event_id: str) -> list[str]:
     remedies = [step for step in steps if step.kind not in TELLING_KINDS]
     return [
         "To be approved:",
-        *(f"  {step.step}. {step.name}: {one_line(step.preview or step.name, 300)}" for step in remedies),
+        *(line for step in remedies for line in _in_words(step)),
         f"Until {proposal.until:%Y-%m-%d %H:%M} UTC: autoremedy approve {event_id}",
         f"or: autoremedy reject {event_id}",
     ]
+
+
+def _in_words(step: Step) -> Iterator[str]:
+    yield f"  {step.step}. {step.name}: {one_line(step.preview or step.name, 300)}"
+    if step.undo:
+        yield f"     should it not help: {one_line(step.undo, 300)}"
 
 
 def _cause(diagnosis: Diagnosis | None) -> list[str]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
 import re2
@@ -64,6 +65,10 @@ _LOUD = re2.compile(
     r"(?i)fatal|crit|emerg|panic|severe|caused by|err|exception|fail|fault|fehler|ошибка|错误|エラー".encode()
 )
 """Words of a failure outright; other signs only say that something went wrong."""
+_FAULTY = re2.compile(
+    r"(?i)err|fail|exception|fatal|panic|crit|cannot|can't|could ?n[o']t|unable|den(?:y|ied)|refus|abort|reject|kill|timed? ?out|time-?out|exceed|lost|missing|not |no such|invalid|unknown|unexpected|expired|violat|conflict|corrupt|closed|reset|full|limit|unauthorized|forbidden|terminat|stopp|cancel|too |evict|preempt|oom|deadlock|\b[45]\d\d\b"
+)
+"""Words without one of which a line of a low level tells of nothing that went wrong."""
 _COUNTED = re2.compile(r"(?i)\b[1-9]\d* (?:errors?|failures?|failed|problems?)\b")
 _BOX = re.compile(r"\s*[│|] ?(Warning|Error)?")
 _TALLEST_BOX = 16
@@ -93,6 +98,8 @@ class LineContext:
         self._hearsay = Hearsay(lines)
         self._benign = {h.line for e in found if e.signature.role is Role.BENIGN for h in e.hits}
         self._known = {h.line for e in found for h in e.hits}
+        went_well = (h.line for e in found if e.signature.role is Role.SUCCESS for h in e.hits if not h.carried)
+        self._went_well = sorted(line for line in went_well if self.credible(line))
         recovered = (h.line for e in found if e.signature.role is Role.RECOVERED for h in e.hits if not h.carried)
         self._recovered = [line for line in recovered if self.credible(line)]
 
@@ -100,14 +107,17 @@ class LineContext:
         """Return by how much a finding on this line says less than its signature promises."""
         if line in self._benign:
             return 100
-        penalty = self._hearsay.taken_off(line)
+        penalty = self._hearsay.taken_off(line, definite=signature.any_level)
         if penalty >= NEVER:
             return NEVER
         signs = self._signs_of(line)
         if not signature.any_level:
             # Airflow passes on at INFO whatever the program of the task prints.
             told_low = _INFO in signs and _CARRIED not in signs
-            penalty += 24 * told_low + 10 * (_WARN in signs and _INFO not in signs)
+            told_as_warning = _WARN in signs and _INFO not in signs
+            penalty += 24 * told_low + 10 * told_as_warning
+            if (told_low or told_as_warning) and _FAULTY.search(self._lines[line][:_LOOKED_AT].encode()) is None:
+                penalty += 20
             penalty += 24 * self._in_a_warning(line)
         return penalty + 6 * (_RETRY in signs)
 
@@ -129,6 +139,11 @@ class LineContext:
     def recovered_after(self, line: int) -> bool:
         """Say whether a later line reports that a passing fault was overcome."""
         return any(line <= recovered for recovered in self._recovered)
+
+    def went_well_after(self, line: int) -> int | None:
+        """Return the first line after this one with which a step of the run says that it went well."""
+        place = bisect_right(self._went_well, line)
+        return self._went_well[place] if place < len(self._went_well) else None
 
     def credible(self, line: int) -> bool:
         """Say whether a line reports something of this run, rather than talks about it."""

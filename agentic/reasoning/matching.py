@@ -15,7 +15,7 @@ from typing import Any
 
 import re2
 
-from agentic.reasoning.carried import carried
+from agentic.reasoning.carried import carried, mentioned
 from agentic.reasoning.hearsay import only_a_part, without_hints
 from agentic.reasoning.signatures import Signature, options, particular
 
@@ -33,6 +33,8 @@ class Hit:
     particulars: Mapping[str, str]
     carried: bool = False
     """Whether it lies in a text that the run only works on."""
+    mentioned: bool = False
+    """Whether it is part of a sentence about something."""
 
 
 @dataclass(slots=True)
@@ -60,6 +62,7 @@ class Found:
             if known is not hit:
                 known.particulars = {**hit.particulars, **known.particulars}
                 known.carried = known.carried and hit.carried
+                known.mentioned = known.mentioned and hit.mentioned
         self.hits = sorted(by_line.values(), key=lambda hit: hit.line)
 
 
@@ -253,7 +256,8 @@ def _place(match: Any, haystack: Haystack) -> int | None:
 
 
 def _hit(place: int, pattern: _Pattern, match: Any, haystack: Haystack) -> Hit:
-    return Hit(place, pattern.values(match), carried(haystack.raw, *match.span()))
+    span = match.span()
+    return Hit(place, pattern.values(match), carried(haystack.raw, *span), mentioned(haystack.raw, *span))
 
 
 def portions(pattern: str) -> Iterator[str]:

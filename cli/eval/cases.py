@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import yaml
 
 from agentic.digest import Redactor, split_log
 from agentic.reasoning.signatures import Signature
-from agentic.types import Category, Event, EventStatus
+from agentic.types import ActionKind, Category, Event, EventStatus
 
 LABELS = "labels.yaml"
 _LABEL_KEYS = frozenset({"category", "also", "evidence", "job", "command", "exit_code", "unacceptable_actions"})
@@ -134,25 +134,40 @@ def _case(name: str, log: Any, content: Mapping[str, Any], where: str) -> Case:
     if not isinstance(run, Mapping):
         raise CaseError(f"{where}: job must be an object with name, command and exit_code")
     code = run.get("exit_code")
+    if code is not None and (isinstance(code, bool) or not isinstance(code, int)):
+        raise CaseError(f"{where}: exit_code must be a whole number, without quotes")
     return Case(
         id=name,
         log=lines,
         category=next(iter(_categories([content["category"]], where))),
         also=_categories(content.get("also_acceptable_categories"), where),
         evidence=frozenset(_evidence(content.get("evidence"), lines, where)),
-        unacceptable=frozenset(map(str, content.get("unacceptable_actions") or ())),
+        unacceptable=_words(content.get("unacceptable_actions"), "unacceptable_actions", where),
         job=str(run.get("name") or "eval"),
         command=str(run["command"]) if run.get("command") else None,
-        exit_code=code if isinstance(code, int) else None,
+        exit_code=code,
     )
 
 
 def _categories(told: Any, where: str) -> frozenset[str]:
-    found = frozenset(map(str, [told] if isinstance(told, str) else told or ()))
+    found = _words(told, "a category", where)
     known = {category.value for category in Category}
     if unknown := found - known:
         raise CaseError(f"{where}: unknown category {min(unknown)!r}; there are: {', '.join(sorted(known))}")
     return found
+
+
+def _words(told: Any, what: str, where: str) -> frozenset[str]:
+    """Return a word, or the words of a list."""
+    if not isinstance(told, (str, list, tuple, type(None))):
+        raise CaseError(f"{where}: write {what} as a word, or several as a list (got {told!r})")
+    return frozenset(map(str, [told] if isinstance(told, str) else told or ()))
+
+
+def not_kinds(cases: Iterable[Case]) -> list[str]:
+    """Return the forbidden actions that no plan can ever hold, such as a slip of the pen: they count nothing."""
+    known = {kind.value for kind in ActionKind}
+    return sorted({kind for case in cases for kind in case.unacceptable} - known)
 
 
 def _evidence(told: Any, lines: Sequence[str], where: str) -> Iterator[int]:

@@ -10,7 +10,7 @@ import pytest
 
 from agentic.digest import Redactor
 from agentic.reasoning.rules import Rules
-from cli.eval.cases import CaseError, cases_of, examples_of, spread
+from cli.eval.cases import CaseError, cases_of, examples_of, not_kinds, spread
 
 CASE: dict[str, Any] = {
     "id": "c1",
@@ -54,7 +54,9 @@ def test_plain_logs_are_labelled_by_a_file_beside_them(tmp_path: Path) -> None:
         ("x.jsonl", json.dumps({**CASE, "evidence": [3]}), "evidence 3 is no line of the log, which has 3 from 0 on"),
         ("x.jsonl", json.dumps({**CASE, "log": {"a": 1}}), "log must be a text or a list"),
         ("x.jsonl", f"{json.dumps(CASE)}\n{json.dumps(CASE)}", "the id 'c1' is there twice"),
+        ("x.jsonl", json.dumps({**CASE, "job": {"exit_code": "2"}}), "exit_code must be a whole number"),
         ("labels.yaml", "gone.log: disk_full", "gone.log: No such file"),
+        ("labels.yaml", "x.log: {category: disk_full, unacceptable_actions: {retry: 1}}", "several as a list"),
         ("labels.yaml", "x.log: {category: disk_full, evidence: elsewhere}", "no line contains the evidence"),
         ("labels.yaml", "x.log: {categori: disk_full}", "write its category"),
         ("labels.yaml", "x.log: {category: disk_full, proof: 1}", "unknown key 'proof'"),
@@ -68,6 +70,16 @@ def test_what_cannot_be_read_is_named_with_its_place(tmp_path: Path, name: str, 
     with pytest.raises(CaseError) as refused:
         cases_of(tmp_path)
     assert said in str(refused.value)
+
+
+def test_one_forbidden_action_needs_no_list_and_one_that_cannot_be_is_found(tmp_path: Path) -> None:
+    (tmp_path / "x.log").write_text("failed\n")
+    label = "x.log: {category: disk_full, unacceptable_actions: %s}"
+    (tmp_path / "labels.yaml").write_text(label % "retry")
+    assert cases_of(tmp_path)[0].unacceptable == {"retry"}
+    assert not_kinds(cases_of(tmp_path)) == []
+    (tmp_path / "labels.yaml").write_text(label % "[retry, rerty]")
+    assert not_kinds(cases_of(tmp_path)) == ["rerty"]
 
 
 def test_a_changed_case_has_another_fingerprint(tmp_path: Path) -> None:

@@ -1,0 +1,100 @@
+"""What was approved is what is run: settings that change in between, the undo that comes along, secrets in a plan."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from store import Store
+from tests.worker.test_approvals import approving, record_of, waiting
+from tests.worker.test_healing import DISK_FULL, backup_job, free_disk
+
+SECRET = "tr0ub4dor-and-3"
+
+
+@pytest.mark.parametrize(("mode", "status"), [("suggest", "suggested"), ("observe", "suggested")])
+async def test_a_yes_counts_for_nothing_once_the_jobs_mode_forbids_acting(
+    start_worker: Any, report: Any, store: Store, tmp_path: Path, mode: str, status: str
+) -> None:
+    actions = {"free_disk": free_disk(tmp_path)}
+    async with start_worker(jobs=[approving(tmp_path)], actions=actions):
+        await report(event_id="e1", log=DISK_FULL, wait=False)
+        shown = await waiting(store)
+    assert (await store.decide("e1", "approved", shown["plan_hash"], "ana"))[0] == "ok"
+    async with start_worker(jobs=[backup_job(tmp_path, mode=mode)], actions=actions):
+        record = await record_of(store)
+    assert record["status"] == status and mode in record["reason"]
+    assert record["approval"]["by"] == "ana", "that somebody said yes stays known"
+    assert not (tmp_path / "space").exists()
+
+
+@pytest.mark.parametrize("what", ["undo's parameter", "rerun", "hidden parameter"])
+async def test_a_change_of_anything_that_would_be_run_asks_anew(
+    start_worker: Any, report: Any, store: Store, tmp_path: Path, what: str
+) -> None:
+    def settings(value: str) -> Mapping[str, Any]:
+        rerun = {"effector": "command", "argv": ["/usr/bin/true"], "env": {"LEVEL": value if what == "rerun" else ""}}
+        name = "token" if what == "hidden parameter" else "level"
+        touch = ["/usr/bin/touch", "--", f"{{param.{name}}}"]
+        undo = {"kind": "fix_config", "argv": touch, "params": {name: ".*"}} if what != "rerun" else {}
+        given = {name: value} if what != "rerun" else {}
+        job = approving(tmp_path, rerun=rerun, params=given, playbooks={"disk_full": ["free_disk", "again"]})
+        actions = {
+            "free_disk": free_disk(tmp_path, undo="take_back"),
+            "take_back": free_disk(tmp_path, **{"kind": "fix_config", **undo}),
+            "again": {"kind": "retry", "effector": "rerun", "risk": "safe"},
+        }
+        return {"jobs": [job], "actions": actions}
+
+    async with start_worker(**settings(f"{tmp_path}/one-{SECRET}")):
+        await report(event_id="e1", log=DISK_FULL, wait=False)
+        shown = await waiting(store)
+    assert (await store.decide("e1", "approved", shown["plan_hash"], "ana"))[0] == "ok"
+    async with start_worker(**settings(f"{tmp_path}/two-{SECRET}")):
+        again = await waiting(store)
+        assert again["plan_hash"] != shown["plan_hash"]
+    assert not (tmp_path / "space").exists()
+
+
+async def test_the_undo_that_an_approval_covers_is_shown_with_the_plan(
+    start_worker: Any, report: Any, store: Store, tmp_path: Path, capfd: Any
+) -> None:
+    actions = {
+        "free_disk": free_disk(tmp_path, undo="take_back"),
+        "take_back": free_disk(tmp_path, kind="fix_config", argv=["/usr/bin/rm", "--", f"{tmp_path}/space"]),
+    }
+    async with start_worker(jobs=[approving(tmp_path)], actions=actions):
+        await report(event_id="e1", log=DISK_FULL, wait=False)
+        incident = await waiting(store)
+    told = capfd.readouterr()
+    assert incident["plan"][0]["undo"] == f"/usr/bin/rm -- {tmp_path}/space"
+    assert f"should it not help: /usr/bin/rm -- {tmp_path}/space" in told.out + told.err
+
+
+async def test_secrets_of_the_settings_are_in_nothing_that_people_get_to_see(
+    start_worker: Any, report: Any, store: Store, tmp_path: Path, capfd: Any
+) -> None:
+    quoted = "it's 1 secret & more"
+    printing = ["/usr/bin/printf", "%s", SECRET, "--", "{param.token}"]
+    job = approving(tmp_path, rerun=None, params={"token": quoted}, playbooks={"disk_full": ["free_disk", "poke"]})
+    actions = {
+        "free_disk": free_disk(tmp_path, argv=printing, params={"token": ".*"}, env={"DB_PASSWORD": SECRET}),
+        "poke": {
+            "kind": "restart_service", "effector": "http", "url": f"http://127.0.0.1:9/{SECRET}",
+            "json": {"api_key": quoted, "who": "{job_id}"},
+        },
+    }  # fmt: skip
+    async with start_worker(jobs=[job], actions=actions, http={"allowed_hosts": ["127.0.0.1"]}):
+        await report(event_id="e1", log=DISK_FULL, wait=False)
+        incident = await waiting(store)
+        await store.decide("e1", "approved", incident["plan_hash"], "ana")
+        record = await record_of(store)
+    told = capfd.readouterr()
+    assert record["outcomes"][0]["status"] == "done"
+    for said in (json.dumps(incident), json.dumps(record), told.out, told.err):
+        assert SECRET not in said and "1 secret" not in said and "1%20secret" not in said
+    assert "[REDACTED:" in record["outcomes"][0]["detail"], "nor what the command said of them"
