@@ -31,7 +31,6 @@ OPERATIONS = [(path, method) for path, item in DOCUMENT["paths"].items() for met
 BODIES = ["/event", "/events", "/pause"]
 BOUNDED = settings(
     max_examples=25,
-    deadline=None,
     database=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],

@@ -366,7 +366,6 @@ def test_the_scripts_do_what_the_protocol_says_in_any_order(store_url: str) -> N
             settings=settings(
                 max_examples=60,
                 stateful_step_count=50,
-                deadline=None,
                 suppress_health_check=list(HealthCheck),
                 print_blob=True,
             ),

@@ -202,7 +202,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(PIECES | st.binary(max_size=50), max_size=12), st.integers(1_000, 400_000), st.integers(0, 2**32))
 def test_no_bytes_break_it_and_the_lines_are_counted(parts: list[bytes], piece: int, seed: int) -> None:
     chance = random.Random(seed)
@@ -217,7 +217,7 @@ def test_no_bytes_break_it_and_the_lines_are_counted(parts: list[bytes], piece: 
     assert list(kept.numbers) == sorted(kept.numbers)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=3_000))
 def test_any_bytes_are_text_line_by_line(raw: bytes) -> None:
     lines = split_log(decode_log(raw))
