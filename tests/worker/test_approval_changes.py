@@ -98,3 +98,43 @@ async def test_secrets_of_the_settings_are_in_nothing_that_people_get_to_see(
     for said in (json.dumps(incident), json.dumps(record), told.out, told.err):
         assert SECRET not in said and "1 secret" not in said and "1%20secret" not in said
     assert "[REDACTED:" in record["outcomes"][0]["detail"], "nor what the command said of them"
+
+
+async def test_a_success_between_the_yes_and_the_plan_spares_the_plan_and_is_told_as_it_was(
+    start_worker: Any, report: Any, store: Store, tmp_path: Path
+) -> None:
+    actions = {"free_disk": free_disk(tmp_path)}
+    async with start_worker(jobs=[approving(tmp_path)], actions=actions):
+        await report(event_id="e1", log=DISK_FULL, wait=False)
+        shown = await waiting(store)
+    assert (await store.decide("e1", "approved", shown["plan_hash"], "ana"))[0] == "ok"
+    timeline = (await store.incident("e1") or {})["timeline"]
+    assert "plan approved by ana" in [entry["what"] for entry in timeline]
+    [claimed] = await store.claim("w", "w-1", 1)
+    await store.defer("e1", claimed.fence, 60, watch_job="backup")  # the worker that took it went away
+    async with start_worker(jobs=[approving(tmp_path)], actions=actions):
+        await report(event_id="well", status="succeeded")
+        record = await record_of(store)
+    assert (record["status"], record["approval"]["verdict"]) == ("ignored", "approved")
+    assert record["reason"] == "the job succeeded (event well) before the plan was carried out"
+    assert not (tmp_path / "space").exists()
+
+
+async def test_a_plan_that_expired_is_called_so_whoever_comes_late(
+    start_worker: Any, report: Any, store: Store, tmp_path: Path
+) -> None:
+    policy = {"approve_within_seconds": 0.2}
+    async with start_worker(jobs=[approving(tmp_path)], actions={"free_disk": free_disk(tmp_path)}, policy=policy):
+        await report(event_id="e1", log=DISK_FULL)
+    assert (await store.decide("e1", "approved", "5f" * 32, "ana"))[0] == "expired"
+    assert (await store.decide("e1", "rejected", "", "ana"))[0] == "expired"
+
+
+async def test_where_nobody_is_asked_in_mode_approve_the_record_says_why(
+    start_worker: Any, report: Any, store: Store, tmp_path: Path
+) -> None:
+    await store.pause("ben", None)
+    async with start_worker(jobs=[approving(tmp_path)], actions={"free_disk": free_disk(tmp_path)}):
+        record = await report(event_id="e1", log=DISK_FULL)
+    assert record["status"] == "suggested"
+    assert "paused by ben" in record["reason"]
