@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 
 
 def utc_now() -> datetime:
@@ -97,6 +97,8 @@ class EventStatus(StrEnum):
 class Event(Frozen):
     """One accepted report about one run of a job, secrets already redacted."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid", cache_strings="keys")  # a log line hardly comes twice
+
     event_id: str
     job_id: str
     status: EventStatus
@@ -150,9 +152,9 @@ class LogDigest(Frozen):
     templates: tuple[Template, ...] = ()
     total_lines: int = 0
     dropped_lines: int = 0
-    lines: tuple[str, ...] = Field(default=(), exclude=True, repr=False)
+    lines: Annotated[tuple[str, ...], SkipValidation] = Field(default=(), exclude=True, repr=False)
     """The whole log cleaned of colours and control characters, index = line number; never stored."""
-    numbers: tuple[int, ...] = Field(default=(), exclude=True, repr=False)
+    numbers: Annotated[tuple[int, ...], SkipValidation] = Field(default=(), exclude=True, repr=False)
     """Of a log too long to keep: the number in the log as received of each of `lines`. Empty when they are all."""
 
     def numbered(self) -> Iterator[tuple[int, str]]:

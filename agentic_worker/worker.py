@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import base64
+import contextlib
 import itertools
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import structlog
 
 from agentic.contracts import Deferred, Parked
 from agentic.errors import Fenced, InvalidEvent
-from agentic.pipeline import Pipeline, as_memory
+from agentic.pipeline import Pipeline
 from agentic.types import Event, EventStatus, HistoryRecord, RecordStatus, utc_now
+from agentic_worker.ended import Ended, dead_letter
 from agentic_worker.heartbeat import Heartbeat
 from store import Claimed, Store, StoredIncident, StoreUnavailable
 
 log = structlog.get_logger()
-
-CONTROLS = frozenset(range(32)) - frozenset(b"\t\n\r")
 
 T = TypeVar("T")
 CLAIM_GRACE_SECONDS = 2.0
@@ -33,6 +33,8 @@ PARTS = 3
 """Into how many claims what a worker may have in hand is divided."""
 TURNS_TO_SEND = 4
 """Turns of the loop after which a request is on its way: its task, the sender's, the client's, and one to spare."""
+WRITE_TOGETHER = 64
+"""Most records that go into history in one call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,9 @@ class Worker:
         self._read = read
         self._limits = limits
         self._in_hand: dict[str, tuple[Claimed, asyncio.Task[None]]] = {}
+        self._ended: list[Ended] = []
+        """Handled in this turn of the loop; written down together after it."""
+        self._writers: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._told_to_stop: asyncio.Future[Any] | None = None
         self._room = asyncio.Event()
@@ -114,7 +119,7 @@ class Worker:
         """Stop working on incidents that another worker holds by now (id to the fence that is lost)."""
         for event_id, fence in fences.items():
             claimed, task = self._in_hand.get(event_id, (None, None))
-            if claimed is not None and task is not None and claimed.fence == fence and _cancel(task):
+            if claimed is not None and task is not None and claimed.fence == fence and self._cancel(claimed, task):
                 log.warning("incident.fenced", event_id=event_id)
 
     def _ask(self, arrived: Sequence[Claimed] = ()) -> _Claim | None:
@@ -164,28 +169,32 @@ class Worker:
                 await asyncio.gather(work, return_exceptions=True)
 
     def _take(self, claimed: Claimed, asked_at: float) -> None:
-        _, former = self._in_hand.get(claimed.event_id, (None, None))
+        former = self._in_hand.get(claimed.event_id)
         self._heartbeat.hold(claimed.event_id, claimed.fence, asked_at)
-        task = asyncio.create_task(self._guarded(claimed, former), name=claimed.event_id)
-        self._in_hand[claimed.event_id] = (claimed, task)
-        task.add_done_callback(lambda _: self._let_go(claimed, task))
+        handling = self._handle if former is None else partial(self._handle_after, former)
+        self._in_hand[claimed.event_id] = (claimed, asyncio.create_task(self._guarded(claimed, handling)))
 
-    def _let_go(self, claimed: Claimed, task: asyncio.Task[None]) -> None:
-        if self._in_hand.get(claimed.event_id, (None, None))[1] is task:
+    def _let_go(self, claimed: Claimed) -> None:
+        if self._in_hand.get(claimed.event_id, (None, None))[0] is claimed:
             del self._in_hand[claimed.event_id]
         self._heartbeat.drop(claimed.event_id, claimed.fence)
         self._room.set()
 
-    async def _guarded(self, claimed: Claimed, former: asyncio.Task[None] | None = None) -> None:
-        """Own one event: whatever happens in its handling, its fate is written down here.
+    def _cancel(self, claimed: Claimed, task: asyncio.Task[None]) -> bool:
+        """Cancel a handling, once: a second time would cut short how it ends its command or takes its intention back.
 
-        Former: this worker's own handling under a lease that it has lost; it ends before the new one begins.
+        One that has not begun has no other way to let go.
         """
+        if task.cancelling() or not task.cancel():
+            return False
+        task.add_done_callback(lambda _: self._let_go(claimed))
+        return True
+
+    async def _guarded(self, claimed: Claimed, handling: Callable[[Claimed], Awaitable[bool]]) -> None:
+        """Own one event: whatever happens in its handling, its fate is written down here."""
+        handed_over = False
         try:
-            if former is not None:
-                _cancel(former)
-                await asyncio.wait({former})
-            await self._handle(claimed)
+            handed_over = await handling(claimed)
         except Fenced:
             log.warning("incident.fenced", event_id=claimed.event_id)
         except asyncio.CancelledError:
@@ -197,39 +206,86 @@ class Worker:
         except Exception as error:
             log.exception("incident.crashed", event_id=claimed.event_id)
             await self._try_again(claimed, error)
+        finally:
+            if not handed_over:
+                self._let_go(claimed)
 
-    async def _handle(self, claimed: Claimed) -> None:
+    async def _handle_after(self, former: tuple[Claimed, asyncio.Task[None]], claimed: Claimed) -> bool:
+        """Handle what this worker has in hand already, under a lease that it has lost: the old handling ends first."""
+        self._cancel(*former)
+        await asyncio.wait({former[1]})
+        return await self._handle(claimed)
+
+    async def _handle(self, claimed: Claimed) -> bool:
+        """Handle one event; True when its record has been handed over to be written with others."""
         if claimed.deliveries > self._limits.max_deliveries:
             reason = f"{claimed.deliveries - 1} workers took it in hand and none finished it"
             # Should reading the payload be what kills, the next one no longer reads it.
             await self._bury(claimed, reason, read=claimed.deliveries == self._limits.max_deliveries + 1)
-            return
+            return False
         if claimed.is_cut:
             reason = f"{claimed.whole_bytes} bytes are too long to read; only the head was kept"
             await self._bury(claimed, reason, read=False)
-            return
+            return False
         try:
             event = self._read(claimed.payload, claimed.accepted)
         except InvalidEvent as error:
             await self._bury(claimed, f"not a usable event: {error}", read=False)
-            return
+            return False
         if event.event_id != claimed.event_id:
             event = event.model_copy(update={"event_id": claimed.event_id})
-        await self._run(claimed, event)
+        return await self._run(claimed, event)
 
-    async def _run(self, claimed: Claimed, event: Event) -> None:
+    async def _run(self, claimed: Claimed, event: Event) -> bool:
         clock = time.monotonic()
         self._log.debug("event.claimed", event_id=event.event_id, job_id=event.job_id, reported=event.status)
         incident = StoredIncident(self._store, claimed, event)
         ending = await self._pipeline.handle(incident)
         if not isinstance(ending, HistoryRecord):
             await self._put_aside(claimed, event, ending)
-            return
+            return False
         if event.status is EventStatus.SUCCEEDED:
             await self._store.recovered(event.job_id, event.event_id, claimed.fence)
-        if not await self._store.finish(claimed.event_id, claimed.fence, ending, memory=as_memory(ending)):
-            raise Fenced(claimed.event_id)
-        self._log.info("incident.finished", **_summary(ending), seconds=round(time.monotonic() - clock, 4))
+        if not self._ended:
+            asyncio.get_running_loop().call_soon(self._write_down)
+        self._ended.append(Ended(claimed, ending, ending.event is event, clock))
+        return True
+
+    def _write_down(self) -> None:
+        """Send the records of this turn of the loop into history."""
+        ended, self._ended = self._ended, []
+        for start in range(0, len(ended), WRITE_TOGETHER):
+            writer = asyncio.create_task(self._write(ended[start : start + WRITE_TOGETHER]))
+            self._writers.add(writer)
+            writer.add_done_callback(self._writers.discard)
+
+    async def _write(self, ended: Sequence[Ended]) -> None:
+        """Own some records until the store has them; should one be at fault, each is written by itself."""
+        try:
+            written = await self._store.finish_many([one.ending() for one in ended])
+        except StoreUnavailable:
+            await asyncio.gather(*(self._give_back(one.claimed) for one in ended))
+        except Exception:
+            log.exception("worker.write_failed", records=len(ended))
+            await asyncio.gather(
+                *(self._guarded(one.claimed, partial(self._write_alone, one)) for one in ended), return_exceptions=True
+            )
+        else:
+            for one, is_written in zip(ended, written, strict=True):
+                self._say(one, is_written)
+        for one in ended:
+            self._let_go(one.claimed)
+
+    async def _write_alone(self, one: Ended, claimed: Claimed) -> bool:
+        [is_written] = await self._store.finish_many([one.ending()])
+        self._say(one, is_written)
+        return False
+
+    def _say(self, one: Ended, is_written: bool) -> None:
+        if is_written:
+            self._log.info("incident.finished", **one.summary(), seconds=round(time.monotonic() - one.begun_at, 4))
+        else:
+            log.warning("incident.fenced", event_id=one.claimed.event_id)
 
     async def _put_aside(self, claimed: Claimed, event: Event, why: Deferred | Parked) -> None:
         if isinstance(why, Parked):
@@ -252,13 +308,7 @@ class Worker:
 
     async def _bury(self, claimed: Claimed, reason: str, *, read: bool = True) -> None:
         """Make a dead letter of a payload that cannot be processed; nothing of it is lost."""
-        letter = {
-            "event_id": claimed.event_id,
-            "reason": reason,
-            "at": utc_now(),
-            "accepted": claimed.accepted,
-            **_payload(claimed.payload),
-        }
+        letter = dead_letter(claimed, reason)
         log.error("event.dead", event_id=claimed.event_id, reason=reason)
         record = self._dead_record(claimed, reason) if read else None
         if record is None:
@@ -301,36 +351,15 @@ class Worker:
         if not self._in_hand:
             return
         log.info("worker.draining", worker=self._name, in_hand=len(self._in_hand))
-        tasks = [task for _, task in self._in_hand.values()]
-        _, pending = await asyncio.wait(tasks, timeout=self._limits.drain_seconds)
-        for task in pending:
-            _cancel(task)
-        await asyncio.gather(*pending, return_exceptions=True)
-
-
-def _cancel(task: asyncio.Task[None]) -> bool:
-    """Cancel a handling, once: a second time would cut short how it ends its command or takes its intention back."""
-    return not task.cancelling() and task.cancel()
-
-
-def _payload(raw: bytes) -> Mapping[str, Any]:
-    """Return a payload as JSON holds it without growing sixfold: as text only where it is printable."""
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        text = None
-    if text is None or not CONTROLS.isdisjoint(raw):
-        return {"payload_base64": base64.b64encode(raw).decode()}
-    return {"payload": text}
-
-
-def _summary(record: HistoryRecord) -> dict[str, Any]:
-    diagnosis = record.diagnosis
-    return {
-        "event_id": record.event_id,
-        "job_id": record.job_id,
-        "status": record.status.value,  # a plain text is written twice as fast as a member of an enumeration
-        "category": diagnosis.category.value if diagnosis else None,
-        "source": diagnosis.source if diagnosis else None,
-        "reason": record.reason,
-    }
+        ends = time.monotonic() + self._limits.drain_seconds
+        while self._in_hand and (left := ends - time.monotonic()) > 0:
+            self._room.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._room.wait(), left)
+        pending = list(self._in_hand.values())
+        for claimed, task in pending:
+            self._cancel(claimed, task)
+        for writer in self._writers:
+            writer.cancel()
+        await asyncio.gather(*(task for _, task in pending), *self._writers, return_exceptions=True)
+        await asyncio.gather(*(self._give_back(claimed) for claimed, _ in self._in_hand.values()))  # not yet written

@@ -17,7 +17,7 @@ from throughput import payloads_of
 
 from agentic.intake import event_from_json
 from agentic.types import Category, Diagnosis, HistoryRecord, RecordStatus, utc_now
-from store import Claimed, Limits, Store
+from store import Claimed, Ending, Limits, Store
 
 LIMITS = Limits(max_waiting=10_000_000, max_history=2_000_000)
 ANSWER = Diagnosis(category=Category.UNKNOWN, root_cause="not looked at", confidence=0, source="none")
@@ -59,7 +59,7 @@ async def _round(client: redis.Redis, payloads: list[tuple[str, bytes]], group: 
     records = [_record(one) for one in claimed]
     for start in range(0, len(claimed), group):
         some = zip(claimed[start : start + group], records[start : start + group], strict=True)
-        await asyncio.gather(*(store.finish(one.event_id, one.fence, record) for one, record in some))
+        await store.finish_many([Ending(one.event_id, one.fence, record) for one, record in some])
     costs["end"] = _cost(client, len(payloads))
     await store.close()
     return costs

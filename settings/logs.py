@@ -54,6 +54,8 @@ class _Lines:
         self._waiting: list[str] = []
         self._room = WRITE_AT_ONCE
         self._flushed_by: asyncio.AbstractEventLoop | None = None
+        self._flushed_in = 0
+        """Thread of that loop."""
         atexit.register(self._flush)
 
     def info(self, line: str) -> None:
@@ -63,14 +65,15 @@ class _Lines:
                 self._flush()
             self._waiting.append(line)
             self._room -= len(line) + 1
+            if self._flushed_by and self._flushed_by.is_running() and self._flushed_in == threading.get_ident():
+                return
             try:
                 loop = asyncio.get_running_loop()
             except RuntimeError:
                 self._flush()
                 return
-            if self._flushed_by is not loop:
-                self._flushed_by = loop
-                loop.call_soon(self._flush)
+            self._flushed_by, self._flushed_in = loop, threading.get_ident()
+            loop.call_soon(self._flush)
 
     def error(self, line: str) -> None:
         """Write a line at once."""

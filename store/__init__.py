@@ -5,11 +5,12 @@ from store.errors import BadCursor, StoreMisconfigured, StoreUnavailable
 from store.incidents import IncidentStore, StoredIncident
 from store.memory import MemoryStore
 from store.operations import OperationsStore
-from store.queue import Claimed, Enqueued
+from store.queue import Claimed, Ending, Enqueued
 
 __all__ = [
     "BadCursor",
     "Claimed",
+    "Ending",
     "Enqueued",
     "Limits",
     "Page",

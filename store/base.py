@@ -61,9 +61,10 @@ class StoreBase:
         self.limits = limits or Limits()
         self._client = connect(url)
         self._blocking = connect(url, socket_timeout=BLOCK_SECONDS + 5)
+        self._calling = connect(url, socket_timeout=None)
         scripts = Scripts(self.keys)
-        self._calls = Calls(self._client, scripts)
-        self._claiming = Calls(self._client, scripts)
+        self._calls = Calls(self._calling.connection_pool, scripts)
+        self._claiming = Calls(self._calling.connection_pool, scripts)
         """A way of its own for claims: they need not wait for the answers to what was sent before them."""
         self._confirmer = Confirmer(self._client)
         self.server: dict[str, Any] = {}
@@ -106,6 +107,7 @@ class StoreBase:
         await self._calls.close()
         await self._claiming.close()
         await disconnect(self._blocking)
+        await disconnect(self._calling)
         await disconnect(self._client)
 
     async def ping(self) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 from redis import exceptions as errors
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool
 
 from store.errors import StoreUnavailable
 from store.keys import Keys
@@ -29,13 +29,12 @@ SCRIPT_NAMES = (
     "enqueue", "claim", "beat", "save", "begin", "result", "defer", "park", "approve", "release", "recovered", "finish",
     "replay", "feedback", "page", "recall", "usage", "ask", "answered",
 )  # fmt: skip
-GROUPED = {"finish": 3, "recall": 0, "usage": 0}
-"""Scripts that take many items and answer each in order, with the number of arguments that all items share.
+GROUPED = frozenset({"recall", "usage"})
+"""Scripts that take many questions and answer each in order.
 
-Calls of these that wait together become one: a command costs more, here and in the server, than what it does.
+Calls of these that wait together become one: a command costs more, here and in the server, than what it does. The
+same question asked twice at once is asked once.
 """
-READING = frozenset({"recall", "usage"})
-"""Of those, the ones that only look: the same question asked twice at once is asked once."""
 GROUP_LIMIT = 64
 PASSING = (
     errors.ConnectionError,
@@ -106,8 +105,8 @@ class Scripts:
 class Calls:
     """Sends script calls, sharing round trips, until each is answered or its deadline has passed."""
 
-    def __init__(self, client: Redis, scripts: Scripts) -> None:
-        self._client = client
+    def __init__(self, pool: ConnectionPool, scripts: Scripts) -> None:
+        self._pool = pool
         self.scripts = scripts
         self._waiting: list[_Call] = []
         self._sent: list[_Call] = []
@@ -116,8 +115,9 @@ class Calls:
 
     async def load(self) -> None:
         """Put every script into the server's cache."""
-        for text in self.scripts.texts.values():
-            await self._client.script_load(text)
+        for answer in await exchange(self._pool, [("SCRIPT", "LOAD", text) for text in self.scripts.texts.values()]):
+            if isinstance(answer, Exception):
+                raise answer
 
     async def __call__(self, name: str, *args: str | bytes | float, deadline_seconds: float | None = None) -> Any:
         """Run a script; None as deadline waits for as long as it takes.
@@ -188,7 +188,7 @@ class Calls:
 
     async def _send_all(self, commands: list[_Command]) -> list[Any]:
         lines = [self.command(command.name, *command.arguments()) for command in commands]
-        return await exchange(self._client.connection_pool, lines)
+        return await exchange(self._pool, lines)
 
     def _later(self, call: _Call, failure: Exception) -> None:
         """Repeat one call that was refused, without holding up those that pass (a full store still finishes)."""
@@ -265,46 +265,33 @@ def pause(attempt: int) -> float:
 class _Command:
     """One script call on the wire: that of one caller, or those of many who wait together."""
 
-    __slots__ = ("_asked", "_shared", "calls", "name")
+    __slots__ = ("_asked", "calls", "name")
 
     def __init__(self, first: _Call) -> None:
         self.name = first.name
         self.calls = [first]
-        self._shared = GROUPED.get(first.name)
         self._asked: dict[tuple[str | bytes | float, ...], int] = {}
 
     def add(self, call: _Call) -> bool:
-        """Take one more caller along, if this script answers many and the shared arguments agree."""
-        shared = self._shared
-        if shared is None or len(self.calls) >= GROUP_LIMIT:
-            return False
-        if shared and call.args[:shared] != self.calls[0].args[:shared]:
+        """Take one more caller along, if there is room."""
+        if len(self.calls) >= GROUP_LIMIT:
             return False
         self.calls.append(call)
         return True
 
     def arguments(self) -> Sequence[str | bytes | float]:
         """Return the arguments of the script."""
-        if self._shared is None:
+        if self.name not in GROUPED:
             return self.calls[0].args
-        if self.name in READING:
-            for call in self.calls:
-                self._asked.setdefault(call.args, len(self._asked))
-            return [part for args in self._asked for part in args]
-        items = [part for call in self.calls for part in call.args[self._shared :]]
-        return [*self.calls[0].args[: self._shared], *items]
+        for call in self.calls:
+            self._asked.setdefault(call.args, len(self._asked))
+        return [part for args in self._asked for part in args]
 
     def settle(self, answer: Any) -> None:
         """Give each caller its answer."""
-        if isinstance(answer, Exception) or self._shared is None:
-            for call in self.calls:
-                call.settle(answer)
-        elif self._asked:
-            for call in self.calls:
-                call.settle(answer[self._asked[call.args]])
-        else:
-            for call, part in zip(self.calls, answer, strict=True):
-                call.settle(part)
+        for call in self.calls:
+            alike = isinstance(answer, Exception) or self.name not in GROUPED
+            call.settle(answer if alike else answer[self._asked[call.args]])
 
 
 def _grouped(batch: list[_Call]) -> list[_Command]:

@@ -18,10 +18,11 @@ SOCKET_TIMEOUT_SECONDS = 5.0
 _OPTIONS: dict[str, Any] = {"socket_connect_timeout": 5.0, "health_check_interval": 0, "protocol": 2}
 
 
-def connect(url: str, *, socket_timeout: float = SOCKET_TIMEOUT_SECONDS) -> Redis:
+def connect(url: str, *, socket_timeout: float | None = SOCKET_TIMEOUT_SECONDS) -> Redis:
     """Return a client for redis://, rediss://, unix:// or redis+sentinel://host:port,host:port/SERVICE[/DB].
 
-    Nothing is sent yet. Raises ConfigError when the URL cannot be understood.
+    Without a timeout, whoever uses it has to watch the time. Nothing is sent yet. Raises ConfigError when the URL
+    cannot be understood.
     """
     options = {**_OPTIONS, "socket_timeout": socket_timeout, "retry": Retry(NoBackoff(), 0)}
     try:

@@ -23,16 +23,16 @@ class MemoryStore(StoreBase, Memory):
         A lesson outlives the incident it was taught on, which is then recalled by the lesson alone.
         """
         remembered, taught = await self._calls("recall", signature)
-        if not remembered and not taught:
-            return ()
+        precedents = _precedents(tuple(remembered))
+        if not taught:
+            return precedents
         lessons: dict[str, list[Feedback]] = {}
         for raw in taught:
             lesson = Feedback.model_validate(loads(raw))
             lessons.setdefault(lesson.event_id, []).append(lesson)
-        precedents = {p.event_id: p for p in map(_precedent, remembered)}
         found = [
             p.model_copy(update={"feedback": tuple(lessons.pop(p.event_id))}) if p.event_id in lessons else p
-            for p in precedents.values()
+            for p in precedents
         ]
         for event_id, notes in lessons.items():
             category = next((note.correct_category for note in notes if note.correct_category), None)
@@ -44,6 +44,12 @@ class MemoryStore(StoreBase, Memory):
                     )
                 )  # fmt: skip
         return tuple(found)
+
+
+@lru_cache(maxsize=64)
+def _precedents(remembered: tuple[bytes, ...]) -> tuple[Precedent, ...]:
+    """Read what is remembered of one signature; failures of one kind that come together share it."""
+    return tuple({precedent.event_id: precedent for precedent in map(_precedent, remembered)}.values())
 
 
 @lru_cache(maxsize=4096)

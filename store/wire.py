@@ -6,32 +6,46 @@ more than the rest of a batch together, so they are left out.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 from redis.asyncio import ConnectionPool
 from redis.exceptions import ResponseError
 
+from store.connect import SOCKET_TIMEOUT_SECONDS
+
 Command = Sequence[str | bytes | float]
+CONNECT_SECONDS = 3 * SOCKET_TIMEOUT_SECONDS
+"""How long it may take to get a connection, by way of Sentinels at worst."""
 
 
 async def exchange(pool: ConnectionPool, commands: Sequence[Command]) -> list[Any]:
     """Send commands in one go and return their answers in order; a refusal is an answer too.
 
+    The pool's connections keep no time of their own: the client would pay for it with a task for what it sends, and a
+    timer for each answer. Here one timer watches over all of it: no answer may take longer than the socket's time.
     Raises whatever keeps the answers from coming; the connection is then closed, and nobody knows what was done.
     """
-    connection = await pool.get_connection()  # type: ignore[no-untyped-call]
-    try:
-        await connection.send_packed_command(packed(commands))
-        answers: list[Any] = []
-        for _ in commands:
-            try:
-                answers.append(await connection.read_response())
-            except ResponseError as refusal:
-                answers.append(refusal)
-        return answers
-    finally:
-        await pool.release(connection)
+    time = asyncio.get_running_loop().time
+    async with asyncio.timeout(CONNECT_SECONDS) as patience:
+        connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+        try:
+            since = time()
+            patience.reschedule(since + SOCKET_TIMEOUT_SECONDS)
+            await connection.send_packed_command(packed(commands))
+            answers: list[Any] = []
+            for _ in commands:
+                try:
+                    answers.append(await connection.read_response())
+                except ResponseError as refusal:
+                    answers.append(refusal)
+                if time() - since > SOCKET_TIMEOUT_SECONDS / 10:
+                    since = time()
+                    patience.reschedule(since + SOCKET_TIMEOUT_SECONDS)
+        finally:
+            await pool.release(connection)
+    return answers
 
 
 def packed(commands: Sequence[Command]) -> bytes:

@@ -9,12 +9,13 @@ from agentic.digest.severity import severity
 
 _ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\n\ud800-\udfff]")
 _ESCAPE = re.compile(
-    r"\x1b\[[0-?]{0,64}[ -/]{0,16}[@-~]"  # CSI: colours, cursor movement
+    r"(?:\x1b\[[0-?]{0,64}[ -/]{0,16}[@-~]"  # CSI: colours, cursor movement
     r"|\x1b[\]PX^_][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)?"  # OSC and the other strings: titles, links
     r"|\x1b[ -/]{0,4}[0-~]?"
-    r"|\x9b[0-?]{0,64}[ -/]{0,16}[@-~]"
+    r"|\x9b[0-?]{0,64}[ -/]{0,16}[@-~])+"
 )
-_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+")
+_DROPPED = re.compile("[^\n\ud800-\udfff]+")
 _MOST_PARTS = 20_000
 _FAULT = 20
 _NO_DIGITS = dict.fromkeys(map(ord, "0123456789"))
@@ -51,10 +52,8 @@ def clean_line(line: str) -> str:
 
 
 def _instead(match: re.Match[str]) -> str:
-    if match[0] == "\n":
-        return " "
     # Half a surrogate pair cannot be written as UTF-8.
-    return "\ufffd" if "\ud800" <= match[0] <= "\udfff" else ""
+    return "".join(" " if sign == "\n" else "\ufffd" for sign in _DROPPED.sub("", match[0]))
 
 
 def _after_carriage_returns(line: str) -> str:

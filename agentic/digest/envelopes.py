@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic_core import from_json
+
 _LONGEST = 64 << 10
 _LONGEST_PART = 4_000
 _DEEPEST = 3
@@ -53,7 +55,7 @@ _LEVELS = (
     "PRIORITY",
     "severity_text",
 )
-_FAULTS = frozenset(_ERRORS + _STACKS)
+_FAULTS, _TRACES, _INSIDE = frozenset(_ERRORS + _STACKS), frozenset(_STACKS), frozenset(_INNER)
 _SYSLOG = ("EMERG", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG")
 _BUNYAN = ((60, "FATAL"), (50, "ERROR"), (40, "WARNING"), (30, "INFO"), (20, "DEBUG"), (10, "TRACE"))
 
@@ -61,6 +63,9 @@ _BUNYAN = ((60, "FATAL"), (50, "ERROR"), (40, "WARNING"), (30, "INFO"), (20, "DE
 def unwrap_lines(lines: Sequence[str]) -> list[str]:
     """Return the lines without their envelopes; as many as came in."""
     found = [_unwrapped(line, 0) if line[:1] in "{0123456789" else line for line in lines]
+    whole = "\n".join(lines)
+    if "stdout P" not in whole and "stderr P" not in whole:
+        return found
     for number, line in enumerate(lines[:-1]):
         partial = _CRI.match(line) if line[:1].isdigit() else None
         if partial is not None and partial[1] == "P" and _CRI.match(lines[number + 1]):
@@ -92,15 +97,25 @@ def _record(line: str) -> Mapping[str, Any] | None:
     if len(text) > _LONGEST or not text.endswith("}"):
         return None
     try:
-        record = json.loads(text)
+        record = from_json(text)
+    except ValueError:
+        record = _read_slowly(text)
+    return record if isinstance(record, dict) else None
+
+
+def _read_slowly(text: str) -> Any:
+    """Return a record that has half a character, as of a message that was cut: the fast reader takes none."""
+    if "\\u" not in text:
+        return None
+    try:
+        return json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) else None
 
 
 def _said(record: Mapping[str, Any], depth: int) -> str:
     """Return what a record says, or the empty text when it has no message."""
-    inside = [key for key in _INNER if key in record and isinstance(record[key], dict)]
+    inside = () if _INSIDE.isdisjoint(record) else [key for key in _INNER if isinstance(record.get(key), dict)]
     both = {**record[inside[0]], **record} if inside else record
     message = _first_text(both, _MESSAGES)
     fault = _fault(both)
@@ -110,16 +125,19 @@ def _said(record: Mapping[str, Any], depth: int) -> str:
     if depth < _DEEPEST and message[:1] == "{":
         message = _unwrapped(message, depth + 1)
     parts = [part for part in (message, fault) if part]
-    if len(parts) == 2 and parts[1] in parts[0]:
+    if fault and len(parts) == 2 and fault in message:
         parts.pop()
     level = _level(both)
-    said = " ".join(": ".join(parts).split())[: 2 * _LONGEST_PART]
+    said = ": ".join(parts).strip()
+    if not said.isprintable() or "  " in said:
+        said = " ".join(said.split())
+    said = said[: 2 * _LONGEST_PART]
     return f"{level} {said}" if level and not said.upper().startswith(level) else said
 
 
 def _first_text(record: Mapping[str, Any], keys: Sequence[str]) -> str | None:
     for key in keys:
-        if key in record and isinstance(value := record[key], str) and not value.isspace() and value:
+        if key in record and isinstance(value := record[key], str) and value and not value.isspace():
             return value[:_LONGEST_PART]
     return None
 
@@ -129,15 +147,17 @@ def _fault(record: Mapping[str, Any]) -> str:
     if _FAULTS.isdisjoint(record):
         return ""
     said = ""
-    stack = _first_text(record, _STACKS)
+    stack = None if _TRACES.isdisjoint(record) else _first_text(record, _STACKS)
     for key in _ERRORS:
-        value = record.get(key)
+        if key not in record:
+            continue
+        value = record[key]
         if isinstance(value, str) and value.strip():
             said = value
         elif isinstance(value, dict):
             kind = _first_text(value, ("type", "kind", "name", "class", "code"))
             text = _first_text(value, ("message", "msg", "reason", "description", "detail"))
-            said = ": ".join(part for part in (kind, text) if part)
+            said = f"{kind}: {text}" if kind and text else kind or text or ""
             stack = stack or _first_text(value, _STACKS)
         if said:
             break
@@ -149,12 +169,13 @@ def _fault(record: Mapping[str, Any]) -> str:
 
 def _last_words(stack: str) -> str:
     """Return the line of a stack trace that names the fault: Python writes it last, the others first."""
-    lines = [line.strip() for line in stack.strip().split("\n")]
+    stack = stack.strip()
+    lines = [line.strip() for line in stack.split("\n")] if "\n" in stack else [stack]
     first, last = lines[0], lines[-1]
     if not first.startswith("Traceback"):
         if ": " not in first and not first.endswith(("Error", "Exception")):
             return ""  # Go begins with the function it was in
-        causes = [line for line in lines if line.startswith("Caused by:")]
+        causes = [line for line in lines if line.startswith("Caused by:")] if "Caused by:" in stack else []
         return f"{first}: {causes[-1]}" if causes else first
     return last
 

@@ -9,7 +9,6 @@ masking is linear in the length of the line.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import lru_cache
 
 from agentic.words import words
@@ -69,7 +68,9 @@ _PREFIXES = re.compile(
 )
 _LOGFMT = re.compile(r'(?:^|\s)(?:msg|message)=("(?:[^"\\]|\\.){0,2000}"|\S{1,2000})')
 _LOGFMT_ERROR = re.compile(r'\s(?:err|error|reason|cause)=("(?:[^"\\]|\\.){0,2000}"|\S{1,2000})')
-_TOKEN = re.compile(r"[^\s\"'`()\[\]{}<>,;=|]+")
+_PART = r"\s\"'`()\[\]{}<>,;=|"
+# A plain word stays as it is, unless it could be an id of letters alone: most tokens are one.
+_TOKEN = re.compile(rf"(?<![^{_PART}])(?!(?![a-f]{{8}})[A-Za-z]+(?![^{_PART}]))[^{_PART}]+")
 _WORD = re.compile(r"[A-Za-z0-9_#%-]+")
 _NAMED_HOST = re.compile(
     r"\b(host(?: ?name)?|lookup|resolve)([ :=\"'(]{1,4})[\w-]{1,63}(?=[\s\"',:;)]|$)", re.IGNORECASE
@@ -156,11 +157,8 @@ def shape(line: str) -> str:
     return line.encode("utf-8", "surrogatepass").translate(_DIGITS).decode("utf-8", "surrogatepass")
 
 
-def shapes(lines: Sequence[str]) -> list[str]:
+def shapes(text: str) -> list[str]:
     """Return the likeness of each line for judging it: every digit is a one, but a zero that stands alone stays."""
-    if not lines:
-        return []
-    text = "\n".join(lines)
     marked = _LONE_ZERO.sub("\0", text) if "0" in text else text
     return marked.encode("utf-8", "surrogatepass").translate(_ONES).decode("utf-8", "surrogatepass").split("\n")
 

@@ -12,19 +12,29 @@ import hashlib
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import re2
 
-from agentic.digest.secret_blocks import LONGEST_KEY, block_lines, has_key, options, without_blocks, without_keys
+from agentic.digest.secret_blocks import (
+    BLOCK_HINTS,
+    LONGEST_KEY,
+    block_lines,
+    has_key,
+    options,
+    without_blocks,
+    without_keys,
+)
+from agentic.digest.secret_makers import MAKERS
 from agentic.digest.secret_names import PASSWORD_NAME, TOKEN_NAME
 from agentic.digest.secret_places import PLACES
-from agentic.digest.secret_search import Hints, Lines, Span
+from agentic.digest.secret_search import Hint, Hints, Lines, Span
 from agentic.digest.secret_tokens import TOKENS, SecretForm
 from agentic.digest.secret_values import is_placeholder
 from agentic.errors import ConfigError
 
-FORMS = TOKENS + PLACES
+FORMS = TOKENS + MAKERS + PLACES
 _WHOLE = 1 << 20
 _PART = 1 << 13
 """Where something may be found, it is looked for in parts of this size: what a form costs, it costs there only."""
@@ -49,7 +59,8 @@ class Redactor:
         self._key = key[:64]
         self._key_is_given = bool(key)
         self._clean: set[str] = set()
-        self._hints = Hints((*FORMS, *(_own_form(kind, pattern) for kind, pattern in patterns.items())))
+        self._hints = _shipped()
+        self._own = Hints([_own_form(kind, pattern) for kind, pattern in patterns.items()])
         self._password_name = re2.compile(PASSWORD_NAME, options())
         self._token_name = re2.compile(TOKEN_NAME, options())
 
@@ -146,7 +157,7 @@ class Redactor:
         raw = text.encode("utf-8", "surrogatepass")
         key = has_key(text)
         plain = _COLOUR.sub(b"", raw) if b"\x1b" in raw else raw
-        hints = self._hints.of(plain)
+        hints = self._hints_of(plain)
         if not key and not hints:
             return text
         if key:
@@ -157,13 +168,16 @@ class Redactor:
             return self._redact_part(text)
         return "".join(self._redact_part(part) for part in _cut(text, _PART))
 
+    def _hints_of(self, plain: bytes) -> list[Hint]:
+        return self._hints.of(plain) + self._own.of(plain)
+
     def _redact_part(self, text: str) -> str:
         raw = text.encode("utf-8", "surrogatepass")
         colours = [found.span() for found in _COLOUR.finditer(raw)] if b"\x1b" in raw else []
         plain = _COLOUR.sub(b"", raw) if colours else raw
         marked = [mark.span() for mark in _MARK.finditer(plain)] if b"[REDACTED:" in plain else []
         spans: list[Span] = []
-        for hint in self._hints.of(plain):
+        for hint in self._hints_of(plain):
             if not hint.forms:
                 continue
             lines = Lines(plain, hint.pattern)
@@ -184,6 +198,12 @@ class Redactor:
             at, done = end, last
         parts.append(raw[done:])
         return b"".join(parts).decode("utf-8", "surrogatepass")
+
+
+@cache
+def _shipped() -> Hints:
+    """Return the hints of the forms that everybody has; what they learn from one text serves all redactors."""
+    return Hints(FORMS, BLOCK_HINTS)
 
 
 class _Places:

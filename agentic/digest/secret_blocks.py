@@ -72,6 +72,7 @@ _VALUE_BELOW = re.compile(
 _STRING = re.compile(
     r"(?<!\\)\\*\"((?:[^\"\\]|\\(?!\").)*?)\\*\"|(?<!\\)\\*'([^'\\]*)\\*'|(?<![\w.\"'\-])(\d{4,}(?:\.\d+)?)(?![\w\"'])"
 )
+_DIGITS = re.compile("[0-9]")
 _NO_NAME = re.compile(r"[^\w.\-]")
 _YAML_VALUE = re.compile(
     r"^[\s>|]*(?:- +)*(?:([\w.\-/]+)[\"']?[ \t]*:(?:[ \t]+|$))?[\"']?([^\s\"'#][^\"'#]*?)?[\"']?[ \t]*(?:#.*)?$"
@@ -319,12 +320,14 @@ class _Blocks:
 
         What comes before that column (a time, a container's name) may differ from line to line in all but its width.
         """
-        bare = not self.lines[number][:column].strip()
+        before = self.lines[number][:column]
         at = number
         for at in range(number + 1, min(len(self.lines), number + LONGEST_BLOCK)):
             line = self.lines[at][:_LONGEST_YAML].rstrip("\r")
             rest = line[column:]
-            if bare and line[:column].strip():
+            if not line.strip():
+                continue
+            if not _same_carrier(before, line[:column]):
                 return at, 0
             if not rest.strip():
                 continue
@@ -338,6 +341,16 @@ class _Blocks:
             if whole or (judge.of(name) and _is_yaml_secret(value, judge, name, listed)):
                 self._hide(at, column + found.start(2), column + found.end(2), judge.kind)
         return at, 0
+
+
+def _same_carrier(one: str, other: str) -> bool:
+    """Say whether what stands before a block is written by whatever carries the lines, not part of a sentence."""
+    one, other = one.rstrip(), other.rstrip()
+    if not one or not other:
+        return one == other
+    if _DIGITS.sub("0", one) == _DIGITS.sub("0", other):
+        return True
+    return one[-1] == other[-1] and not one[-1].isalnum()
 
 
 def _column(line: str, start: int) -> int:

@@ -116,10 +116,11 @@ class Hints:
     """One pass over a text says which forms are worth looking for.
 
     The forms themselves in one pass would cost more: what stands before and behind the letters multiplies the
-    states that such a pass has to know, and a text that is unlike all before makes it learn them anew.
+    states that such a pass has to know, and a text that is unlike all before makes it learn them anew. For the same
+    reason a hint counts nothing: `[0-9a-f]{32}` has a state for each count at each place where it may have begun.
     """
 
-    def __init__(self, forms: Sequence[SecretForm]) -> None:
+    def __init__(self, forms: Sequence[SecretForm], blocks: Sequence[str] = ()) -> None:
         self._all: list[Hint] = []
         texts: list[bytes] = []
         known: dict[str, Hint] = {}
@@ -130,14 +131,16 @@ class Hints:
                 self._all.append(known[name])
                 texts.append((form.hint or form.pattern).encode())
             known[name].forms.append(Form(form))
-        for text in BLOCK_HINTS:
+        for text in blocks:
             if text not in known:
                 self._all.append(Hint(text))
                 texts.append(text.encode())
-        self._set = _set_of(texts)
+        self._set = _set_of(texts) if texts else None
 
     def of(self, raw: bytes) -> list[Hint]:
         """Return the hints that are in a text."""
+        if self._set is None:
+            return []
         return [self._all[index] for index in sorted(self._set.Match(raw) or ())]
 
     @staticmethod

@@ -102,8 +102,18 @@ _CODE = re.compile(
 """How a program names its password instead of saying it."""
 
 
+_MASK = re.compile(
+    r"[\[<({*]{1,3}(?:masked|filtered|redacted|hidden|secret|removed|omitted|sanitized|scrubbed|protected|obfuscated"
+    r"|concealed|censored|suppressed)(?:[ _-]\w+)*[\]>)}*]{1,3}",
+    re.IGNORECASE,
+)
+"""What another program has put in the place of a secret, whatever follows."""
+
+
 def is_placeholder(value: str, before: str = "", after: str = "") -> bool:
     """Say whether a value stands for a secret without being one: masked, a variable, a status word, code."""
+    if _MASK.match(value):
+        return True
     bare = value.strip(_EDGES)
     if not bare or bare.lower() in _PLACEHOLDERS or set(bare.lower()) <= _MASKED:
         return True
@@ -324,6 +334,14 @@ def _luhn(digits: list[int]) -> bool:
         doubled = digit * 2 if position % 2 else digit
         total += doubled - 9 if doubled > 9 else doubled
     return total % 10 == 0
+
+
+def is_iban(value: str, before: str = "", after: str = "") -> bool:
+    """Say whether this is an account number: its check digits tell it from all else that looks like one."""
+    plain = value.replace(" ", "")
+    if not 15 <= len(plain) <= 34 or len(set(plain[4:])) < 3:
+        return False
+    return int("".join(str(int(sign, 36)) for sign in plain[4:] + plain[:4])) % 97 == 1
 
 
 def looks_random(value: str, before: str = "", after: str = "") -> bool:

@@ -34,10 +34,7 @@ _KEY_BEGIN, _KEY_END = b"PRIVATE KEY", b"-----END"
 _KEY_LINES = 400
 _FOLD = bytes.maketrans(b"123456789abcdefABCDEF", b"0" * 21)
 """Numbers and ids are alike: the first line of each form is looked at."""
-_FOLD_NUMBERS = bytes.maketrans(b"23456789", b"1" * 8)
-_STAMP = 24
-"""Characters at the beginning of a line that are mostly its time."""
-_MOST_ALIKE = 4
+_FOLD_ALL = bytes.maketrans(b"023456789abcdefABCDEF", b"1" * 21)
 
 
 class Scout(Protocol):
@@ -101,7 +98,7 @@ class Selector:
         self._tail: list[bytes] = []
         self._in_key = 0
         self._inside_line = False
-        self._seen: dict[int, int] = {}
+        self._seen: set[int] = set()
         self._often_seen: set[int] = set()
         self._telling: list[tuple[int, int, _Kept]] = []
         self._by_name: dict[str, list[_Kept]] = {}
@@ -205,23 +202,17 @@ class Selector:
             self._keep_known(block, fresh.runs(self._scout.runs(fresh.text)))
 
     def _not_often_seen(self, text: bytes, at: int) -> Part:
-        """Return the lines whose like has not been looked at in a few blocks already.
-
-        Zeros are kept apart from other digits: `exit code 0` a thousand times must not hide `exit code 1`.
-        """
-        forms = text.translate(_FOLD_NUMBERS).split(b"\n")
+        """Return the lines whose like has not been looked at in two blocks already."""
+        forms = _folded(text).split(b"\n")
         forms.pop()
-        keys = [hash(form[_STAMP:] if len(form) > 2 * _STAMP else form) for form in forms]
+        keys = list(map(hash, forms))
         first = dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))
         fresh = first.keys() - self._often_seen
         if len(self._seen) + len(fresh) > _MOST_SEEN:
             self._seen.clear()
             self._often_seen.clear()
-        for key in fresh:
-            count = self._seen.get(key, 0) + 1
-            self._seen[key] = count
-            if count == _MOST_ALIKE:
-                self._often_seen.add(key)
+        self._often_seen |= fresh & self._seen
+        self._seen |= fresh
         if len(fresh) > len(keys) // 2:
             return Part.of(text, at)
         return Part.lines(text, at, sorted(first[key] for key in fresh))
@@ -279,6 +270,16 @@ class Selector:
         windows += [entry[2] for entry in self._telling]
         windows += [one for kept in self._by_name.values() for one in kept]
         return _merged(windows, total)
+
+
+def _folded(text: bytes) -> bytes:
+    """Return a text in which numbers and ids are alike, but for those that begin with a zero.
+
+    `exit code 0` a thousand times must not hide `exit code 1`.
+    """
+    for zero, apart in ((b" 0", b" \0"), (b"=0", b"=\0")):
+        text = text.replace(zero, apart)
+    return text.translate(_FOLD_ALL)
 
 
 def _merged(windows: Sequence[_Kept], total: int) -> Selection:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -90,6 +90,21 @@ def telling_lines(lines: Iterable[str]) -> list[str]:
     """Return the lines that can be of any severity, found in one search of all of them."""
     text = "\n".join([*lines, ""]).encode()
     return [line for match in TELLING.finditer(text) for line in match[0].decode().split("\n")]
+
+
+def weights(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield the number and the severity of each line that has one, found in one search of all of them."""
+    raw = "\n".join([*lines, ""]).encode("utf-8", "replace")
+    if raw.count(b"\n") != len(lines):
+        yield from ((number, weight) for number, line in enumerate(lines) if (weight := severity(line)))
+        return
+    number = place = 0
+    for match in TELLING.finditer(raw):
+        start, end = match.span()
+        number += raw.count(b"\n", place, start)
+        upto = number + raw.count(b"\n", start, end)
+        yield from ((at, weight) for at in range(number, upto) if (weight := severity(lines[at])))
+        number, place = upto, end
 
 
 _WEIGHTS = tuple(weight for weight, _ in _SIGNS)

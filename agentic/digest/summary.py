@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from pydantic import TypeAdapter
 
@@ -29,9 +29,10 @@ _SHORT_LOG = 100
 """Every line of a log of fewer is wanted."""
 _COST_OF_LINE = 8
 _LEAST_LEFT = 40
-_LINES = TypeAdapter(tuple[Line, ...])
-_TEMPLATES = TypeAdapter(tuple[Template, ...])
-"""Makes all of an excerpt in one call: one by one they cost more than everything else here."""
+_Fields = list[dict[str, object]]
+_lines: Callable[[_Fields], tuple[Line, ...]] = TypeAdapter(tuple[Line, ...]).validator.validate_python
+_templates_of: Callable[[_Fields], tuple[Template, ...]] = TypeAdapter(tuple[Template, ...]).validator.validate_python
+"""Make all of an excerpt in one call: one by one they cost more than everything else here."""
 
 
 def digest_log(
@@ -52,9 +53,11 @@ def digest_log(
     of a failure, so that two silent jobs are not taken for the same incident.
     """
     cleaned = clean_lines(lines)
-    if are_wrapped("\n".join(cleaned)):
+    text = "\n".join(cleaned)
+    if are_wrapped(text):
         cleaned = unwrap_lines(cleaned)
-    weighed = _weigh(cleaned)
+        text = "\n".join(cleaned)
+    weighed = _weigh(text)
     best = _best_lines(weighed, cleaned)
     headline = strip_prefixes(cleaned[best[0]]).strip()[:_LONGEST_HEADLINE] if best else _last_words(cleaned)
     named = range(len(cleaned)) if numbers is None else numbers
@@ -85,12 +88,15 @@ class _Weighed:
         return self.severity.get(self.shapes[line], 0)
 
 
-def _weigh(lines: Sequence[str]) -> _Weighed:
+def _weigh(text: str) -> _Weighed:
     weighed = _Weighed()
-    weighed.shapes = shapes(lines)
-    weighed.count.update(weighed.shapes)
-    # From the last to the first, so that the first of each stays.
-    weighed.first = dict(zip(reversed(weighed.shapes), range(len(lines) - 1, -1, -1), strict=True))
+    weighed.shapes = shapes(text)
+    weighed.count.update(filter(None, weighed.shapes))
+    if len(weighed.count) <= _FEW:
+        weighed.first = {form: weighed.shapes.index(form) for form in weighed.count}
+    else:
+        # From the last to the first, so that the first of each stays.
+        weighed.first = dict(zip(reversed(weighed.shapes), range(len(weighed.shapes) - 1, -1, -1), strict=True))
     weighed.severity = _severities(weighed.first)
     return weighed
 
@@ -123,7 +129,8 @@ def _best_lines(weighed: _Weighed, lines: Sequence[str]) -> list[int]:
 
 
 def _last_words(lines: Sequence[str]) -> str:
-    return next((strip_prefixes(line).strip()[:_LONGEST_HEADLINE] for line in reversed(lines) if line.strip()), "")
+    words = (line for line in filter(None, reversed(lines)) if not line.isspace())
+    return next((strip_prefixes(line).strip()[:_LONGEST_HEADLINE] for line in words), "")
 
 
 def _signature(
@@ -150,8 +157,12 @@ def _hash(parts: Iterable[str]) -> str:
 
 
 def _templates(lines: Sequence[str], weighed: _Weighed, named: Sequence[int]) -> tuple[Template, ...]:
-    """Return the templates worth showing: those of failing lines first, then the most frequent."""
-    forms = sorted(weighed.count, key=lambda form: (-weighed.severity[form], -weighed.count[form]))
+    """Return the templates worth showing: those of failing lines first, then the most frequent.
+
+    A line without any sign of a failure that came once has none: there may be as many of them as lines.
+    """
+    forms = [form for form, count in weighed.count.items() if count > 1 or weighed.severity[form]]
+    forms.sort(key=lambda form: (-weighed.severity[form], -weighed.count[form]))
     counts: dict[str, int] = {}
     first: dict[str, int] = {}
     for form in forms[: _MOST_TEMPLATES * 3 // 2]:
@@ -162,7 +173,7 @@ def _templates(lines: Sequence[str], weighed: _Weighed, named: Sequence[int]) ->
         counts[template] = counts.get(template, 0) + weighed.count[form]
         first[template] = min(first.get(template, number), number)
     shown = list(counts)[:_MOST_TEMPLATES]
-    return _TEMPLATES.validate_python(
+    return _templates_of(
         [{"text": text[:_LONGEST_HEADLINE], "count": counts[text], "first_line": named[first[text]]} for text in shown]
     )
 
@@ -172,8 +183,10 @@ def _excerpt(
 ) -> tuple[Line, ...]:
     """Choose numbered lines within a budget of characters: the telling ones with their surroundings first."""
     if len(lines) < _SHORT_LOG and sum(map(len, lines)) + _COST_OF_LINE * len(lines) + _LEAST_LEFT <= budget:
-        whole = [(named[number], _in_excerpt(line)) for number, line in enumerate(lines)]
-        return _LINES.validate_python([{"line": number, "text": text} for number, text in whole if text])
+        short = max(map(len, lines), default=0) <= _LONGEST_IN_EXCERPT
+        texts = [line.rstrip() for line in lines] if short else [_in_excerpt(line) for line in lines]
+        whole = zip(named, texts, strict=True)
+        return _lines([{"line": number, "text": text} for number, text in whole if text])
     chosen: dict[int, str] = {}
     for number in _wanted(lines, weighed, best):
         if number in chosen or not 0 <= number < len(lines):
@@ -188,7 +201,7 @@ def _excerpt(
         chosen[number] = text
         if budget < _LEAST_LEFT or len(chosen) == len(lines):
             break
-    return _LINES.validate_python([{"line": named[number], "text": chosen[number]} for number in sorted(chosen)])
+    return _lines([{"line": named[number], "text": chosen[number]} for number in sorted(chosen)])
 
 
 def _in_excerpt(line: str) -> str:

@@ -29,12 +29,16 @@ _REPORTS = re.compile(
 _FIELD = re.compile(r"[\w)\]\"'] ?(?:[:=]|=>|->) ?[bru]?$")
 _DATA = re.compile(
     r"(?i)\b(?:title|subject|caption|headline|comments?|nick(?:name)?|bio|avatar|user[-_ ]?agent|refer?rer|search(?:es)?|query string|q|(?:file|display|full|first|last|user|product|customer|shop)[-_ ]?name|product|author|reviews?|remark|tweet|posts?|signature line|motto|slogan|greeting)(?: #?\d+)?[\"']? ?(?:[:=]|=>) ?$"
-    r"|\b(?:posting|posted|sending|sent|storing|stored|saving|saved|publishing|published|importing|imported|indexing|indexed|rendering|rendered|translating|translated|uploading|uploaded|renamed|renaming|named|titled|called|entitled|replying|tagged|labelled)\b[^\"']{0,30}$"
-    r"|\b(?:uploads?|downloads?|cop(?:y|ies)|imports?|exports?|articles?|documents?|pages?|files?|mails?|products?|items?|entry|songs?|videos?|books?|tickets?) (?:of |for |named |called )?$"
-    r"|\b(?:message|mail|note|row|line|record|item|entry|document|article|page|letter|letter|event|ticket|issue) #?\d+(?: \w+)?[:=] ?$"
+    r"|\b(?:message|mail|note|row|line|record|item|entry|document|article|page|letter|event|ticket|issue) #?\d+(?: \w+)?[:=] ?$"
     r"|\b(?:pars\w+|malformed|unexpected|unrecogni[sz]ed|illegal|invalid|bad|for) (?:\w+ ){0,3}(?:value|line|row|record|input|token|text|string|literal|field|syntax|format)s?:? ?$"
 )
-"""What stands before a quoted text that the run works on."""
+"""What stands before a quoted text that the run works on, whatever else the line says."""
+_WORK = re.compile(
+    r"(?i)\b(?:posting|posted|sending|sent|storing|stored|saving|saved|publishing|published|importing|imported|indexing|indexed|rendering|rendered|translating|translated|uploading|uploaded|downloading|downloaded|copying|copied|moving|moved|adding|added|playing|opening|opened|processing|processed|renamed|renaming|named|titled|called|entitled|replying|tagged|labelled)\b[^\"']{0,30}$"
+    r"|\b(?:uploads?|downloads?|cop(?:y|ies)|imports?|exports?|articles?|documents?|pages?|files?|mails?|products?|items?|entry|songs?|videos?|books?) (?:of |for |named |called )?$"
+    r"|\b(?:tickets?|issues?|bugs?|stor(?:y|ies)|cards?) (?:[\w#-]+ )?$"
+)
+"""What stands before a quoted text that the run works on, unless the line tells of a fault."""
 
 
 def carried(raw: bytes, start: int, end: int) -> bool:
@@ -52,9 +56,26 @@ def carried(raw: bytes, start: int, end: int) -> bool:
     before = line[max(0, here[0] - _LABEL) : here[0]].decode("utf-8", "replace")
     if _DATA.search(before):
         return True
-    if _FIELD.search(before) is None or _REPORTS.search(before):
+    if _WORK.search(before) is None and (_FIELD.search(before) is None or _REPORTS.search(before)):
         return False
     return _FAULT.search(_without(line, parts)) is None
+
+
+def mentioned(raw: bytes, start: int, end: int) -> bool:
+    """Say whether a match is part of a sentence about something, rather than what a program says of itself."""
+    first = raw.rfind(b"\n", max(0, start - _LONGEST), start) + 1
+    last = raw.find(b"\n", end, end + _LONGEST)
+    before, after = raw[first:start], raw[end : last if last >= 0 else end + _LONGEST]
+    if _REPORTED.search(before) is not None or _REPORTED.search(after) is not None:
+        return False
+    return _IN_A_SENTENCE.search(before) is not None and _OWN_WORDS.search(raw, start, end) is None
+
+
+_REPORTED = re.compile(
+    rb"(?i)error|err\b|fail|exception|fatal|panic|crit|warn|cannot|can't|could ?n[o']t|unable|denied|refused|abort|reject|severe|errno|kernel|oom|exit|\bcode\b|status|killed|terminat|reason|caused?\b|trace|\berr|unexpected|invalid|rc=|stopp|cancel|lost|not "
+)
+_IN_A_SENTENCE = re.compile(rb"[a-z,;] $")
+_OWN_WORDS = re.compile(rb"(?i)error|exception|fail|cannot|could not|unable|refused|denied")
 
 
 def plain(line: str) -> str:

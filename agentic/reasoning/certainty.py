@@ -25,7 +25,7 @@ _DOUBTED = 8
 _LOUDER = 16
 _AGREED = 4
 _CODE = 4
-_SURE = 85
+_SURE = 80
 _OF_ACCESS = frozenset(
     {Category.AUTH_FAILURE, Category.PERMISSION_DENIED, Category.CERTIFICATE_ERROR, Category.RATE_LIMITED}
 )
@@ -39,6 +39,7 @@ _OF_INPUT = frozenset(
         Category.RESOURCE_QUOTA,
     }
 )
+_NO_REMEDY = frozenset({Category.CANCELLED_BY_OPERATOR, Category.NOT_A_FAILURE})
 _NEVER_LEADS_TO = {
     Category.OUT_OF_MEMORY: _OF_ACCESS | _OF_INPUT,
     Category.CANCELLED_BY_OPERATOR: _OF_ACCESS | _OF_INPUT,
@@ -85,11 +86,14 @@ def comes_close(best: Candidate, rival: Candidate) -> bool:
 
 
 def _on_its_own(best: Candidate, rival: Candidate) -> bool:
-    """Say whether a later, certain fault cannot come of the best: then that was perhaps only told."""
+    """Say whether a later fault cannot come of the best: then that was perhaps only spoken of."""
+    if rival.first <= best.hits[-1].line:
+        return False
+    if all(hit.mentioned for hit in best.hits):
+        return True
     never = _NEVER_LEADS_TO.get(best.signature.category, frozenset())
-    later = rival.first > best.hits[-1].line
-    sure = rival.signature.role is Role.CAUSE and rival.confidence >= _SURE
-    return later and sure and rival.signature.category in never
+    general = rival.signature.role is Role.GENERIC and best.signature.category not in _NO_REMEDY
+    return not general and rival.confidence >= _SURE and rival.signature.category in never
 
 
 def _held(written: int) -> int:

@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
 import re2
 
-from agentic.digest.severity import severity
+from agentic.digest.severity import severity, weights
 from agentic.reasoning.carried import plain
 from agentic.reasoning.hearsay import NEVER, Hearsay
 from agentic.reasoning.matching import Found
@@ -19,6 +20,8 @@ _LOOKED_AT = 400
 _LONGEST_HEADING = 100
 _SHORTLY = 30
 _AT_ONCE = 64
+_LAST_PART = 400
+"""Lines at the end of a log that are all judged by how much they look like a failure."""
 
 _INFO, _WARN, _RETRY, _GAVE_UP, _CARRIED = range(5)
 _SIGNS = (
@@ -59,8 +62,13 @@ _TIDYING = re2.compile(
 )
 """Work that is done after a failure all the same."""
 _LOUD = re2.compile(
-    r"(?im)^.*(?:fatal|crit|emerg|panic|severe|caused by|err|exception|fail|fault|fehler|ошибка|错误|エラー).*$"
+    r"(?i)fatal|crit|emerg|panic|severe|caused by|err|exception|fail|fault|fehler|ошибка|错误|エラー".encode()
 )
+"""Words of a failure outright; other signs only say that something went wrong."""
+_FAULTY = re2.compile(
+    r"(?i)err|fail|exception|fatal|panic|crit|cannot|can't|could ?n[o']t|unable|den(?:y|ied)|refus|abort|reject|kill|timed? ?out|time-?out|exceed|lost|missing|not |no such|invalid|unknown|unexpected|expired|violat|conflict|corrupt|closed|reset|full|limit|unauthorized|forbidden|terminat|stopp|cancel|too |evict|preempt|oom|deadlock|\b[45]\d\d\b"
+)
+"""Words without one of which a line of a low level tells of nothing that went wrong."""
 _COUNTED = re2.compile(r"(?i)\b[1-9]\d* (?:errors?|failures?|failed|problems?)\b")
 _BOX = re.compile(r"\s*[│|] ?(Warning|Error)?")
 _TALLEST_BOX = 16
@@ -85,10 +93,13 @@ class LineContext:
         self._lines = lines
         self.total = len(lines)
         self._signs: dict[int, frozenset[int]] = {}
+        self._weights: list[tuple[int, int]] | None = None
         self._idle: list[tuple[int, int]] = []
         self._hearsay = Hearsay(lines)
         self._benign = {h.line for e in found if e.signature.role is Role.BENIGN for h in e.hits}
         self._known = {h.line for e in found for h in e.hits}
+        went_well = (h.line for e in found if e.signature.role is Role.SUCCESS for h in e.hits if not h.carried)
+        self._went_well = sorted(line for line in went_well if self.credible(line))
         recovered = (h.line for e in found if e.signature.role is Role.RECOVERED for h in e.hits if not h.carried)
         self._recovered = [line for line in recovered if self.credible(line)]
 
@@ -96,14 +107,17 @@ class LineContext:
         """Return by how much a finding on this line says less than its signature promises."""
         if line in self._benign:
             return 100
-        penalty = self._hearsay.taken_off(line)
+        penalty = self._hearsay.taken_off(line, definite=signature.any_level)
         if penalty >= NEVER:
             return NEVER
         signs = self._signs_of(line)
         if not signature.any_level:
             # Airflow passes on at INFO whatever the program of the task prints.
             told_low = _INFO in signs and _CARRIED not in signs
-            penalty += 24 * told_low + 10 * (_WARN in signs and _INFO not in signs)
+            told_as_warning = _WARN in signs and _INFO not in signs
+            penalty += 24 * told_low + 10 * told_as_warning
+            if (told_low or told_as_warning) and _FAULTY.search(self._lines[line][:_LOOKED_AT].encode()) is None:
+                penalty += 20
             penalty += 24 * self._in_a_warning(line)
         return penalty + 6 * (_RETRY in signs)
 
@@ -125,6 +139,11 @@ class LineContext:
     def recovered_after(self, line: int) -> bool:
         """Say whether a later line reports that a passing fault was overcome."""
         return any(line <= recovered for recovered in self._recovered)
+
+    def went_well_after(self, line: int) -> int | None:
+        """Return the first line after this one with which a step of the run says that it went well."""
+        place = bisect_right(self._went_well, line)
+        return self._went_well[place] if place < len(self._went_well) else None
 
     def credible(self, line: int) -> bool:
         """Say whether a line reports something of this run, rather than talks about it."""
@@ -183,27 +202,26 @@ class LineContext:
         last = self.last_lines(1)
         if not last or not _DONE.search(self._lines[last[0]][:_LOOKED_AT].encode()):
             return []
-        start = max(0, self.total - 400)
         severe = [
             n
-            for n in range(start, self.total)
-            if n not in self._benign
-            and severity(self._lines[n]) >= SEVERE
-            and severity(plain(self._lines[n])) >= SEVERE
+            for n, weight in self._weighed()
+            if weight >= SEVERE and n not in self._benign and severity(plain(self._lines[n])) >= SEVERE
         ]
         borne = (self.retried_near(n) or self.recovered_after(n) or self.shrugged(n) for n in severe)
         return list(last) if all(borne) else []
 
     def unexplained(self, least: int) -> bool:
         """Say whether a line of the last part reports a failure that nothing tried to overcome, in whichever words."""
-        start = max(0, self.total - 400)
-        loud = (n for n in range(start, self.total) if severity(self._lines[n]) >= least)
-        return any(self._stands(number) for number in loud)
+        return any(self._stands(number) for number, weight in self._weighed() if weight >= least)
 
     def unexplained_before(self, line: int) -> bool:
         """Say whether something nobody knows failed shortly before a line, of which the line may be the consequence."""
-        near = (n for n in range(max(0, line - _SHORTLY), line) if n not in self._known)
-        return any(severity(self._lines[n]) >= SOMEWHAT and self._stands(n) for n in near)
+        first = max(0, line - _SHORTLY)
+        if first < self.total - _LAST_PART:
+            near = [(n, severity(self._lines[n])) for n in range(first, line)]
+        else:
+            near = [(n, weight) for n, weight in self._weighed() if first <= n < line]
+        return any(weight >= SOMEWHAT and n not in self._known and self._stands(n) for n, weight in near)
 
     def _stands(self, line: int) -> bool:
         low = {_INFO, _WARN} & self._signs_of(line)
@@ -230,14 +248,12 @@ class LineContext:
 
     def most_severe(self, count: int) -> tuple[int, ...]:
         """Return the lines that look most like a failure, best first; of a long log the last part."""
-        start = max(0, self.total - 400)
-        weighed = [(severity(self._lines[n]), n) for n in range(start, self.total)]
-        significant = [w for w in weighed if w[0] > 0]
-        ranked = [n for _, n in sorted(significant, key=lambda w: (-w[0], w[1]))]
+        significant = self._weighed()
+        ranked = [n for n, _ in sorted(significant, key=lambda item: (-item[1], item[0]))]
         if not ranked:
             return self.last_lines(1)
         # The strongest first, then the last one: what ended the run often speaks softly.
-        return tuple(dict.fromkeys([ranked[0], significant[-1][1], *ranked[1:]]))[:count]
+        return tuple(dict.fromkeys([ranked[0], significant[-1][0], *ranked[1:]]))[:count]
 
     def looks_like_a_fault(self, numbers: Iterable[int]) -> bool:
         """Say whether any of some lines has a word of failure in it."""
@@ -246,7 +262,12 @@ class LineContext:
 
     def plainest(self, numbers: Iterable[int]) -> int:
         """Return the one of some lines that looks most like a failure; of equals the last."""
-        return max(numbers, key=lambda number: (severity(self._lines[number]), number))
+        several = tuple(numbers)
+        return (
+            several[0]
+            if len(several) == 1
+            else max(several, key=lambda number: (severity(self._lines[number]), number))
+        )
 
     def continued(self, line: int) -> tuple[int, ...]:
         """Return the line that goes on where this one is only a heading, as in `Database Error` and its text."""
@@ -263,14 +284,12 @@ class LineContext:
 
     def loudest(self) -> int:
         """Return how much the line of the last part that looks most like a failure does so."""
-        text = "\n".join(self._lines[max(0, self.total - 400) :]).encode()
-        # Only a line with one of these words can be loud; most lines have none.
-        return max((severity(match[0].decode()) for match in _LOUD.finditer(text)), default=0)
+        ranked = sorted(self._weighed(), key=lambda item: -item[1])
+        return next((weight for n, weight in ranked if _LOUD.search(self._lines[n].encode("utf-8", "replace"))), 0)
 
     def has_severe(self) -> bool:
         """Say whether any line of the last part reports a failure outright."""
-        lines = self._lines[max(0, self.total - 400) :]
-        return any(severity(line) >= 45 and severity(plain(line)) >= 45 for line in lines)
+        return any(weight >= 45 and severity(plain(self._lines[n])) >= 45 for n, weight in self._weighed())
 
     def strongest(self) -> str:
         """Return the text of the line that looks most like a failure, if only a little."""
@@ -291,6 +310,13 @@ class LineContext:
                 if len(numbers) == count:
                     break
         return tuple(numbers)
+
+    def _weighed(self) -> list[tuple[int, int]]:
+        """Return the lines of the last part that look like a failure, and how much they do."""
+        if self._weights is None:
+            start = max(0, self.total - _LAST_PART)
+            self._weights = [(start + n, weight) for n, weight in weights(self._lines[start:])]
+        return self._weights
 
     def _signs_of(self, line: int) -> frozenset[int]:
         signs = self._signs.get(line)

@@ -15,7 +15,7 @@ from agentic.types import Category, Diagnosis, Event, EventStatus
 _WORD_ALONE = 58
 """How sure it is that a run went well which was reported as failed, without a code, and says that it went well."""
 _DOUBTED = 74
-"""How sure it is that a run with exit code 0 went well whose log also has a failure that no signature knows."""
+"""How sure it is that a run went well by its code whose log also has a failure that no signature knows."""
 
 _CLEAR_CODE = 80
 """How sure an exit code has to be no failure to outweigh what the log mentions."""
@@ -51,7 +51,8 @@ def healthy(
     strongest = max((c.confidence for c in against), default=0)
     if conventional and exit_says is not None and strongest < 80:
         lines = (*context.last_lines(2), *context.most_severe(1))
-        return by_run(exit_says.category, exit_says.cause, exit_says.confidence, lines, exit_says.name)
+        sure = min(exit_says.confidence, _DOUBTED) if context.unexplained(SEVERE) else exit_says.confidence
+        return by_run(exit_says.category, exit_says.cause, sure, lines, exit_says.name)
     if event.exit_code not in (0, None):
         return None
     success = [entry for entry in found if entry.signature.role is Role.SUCCESS]
@@ -98,6 +99,8 @@ def _lasting(candidate: Candidate, context: LineContext) -> bool:
 def _contradicted(candidates: Sequence[Candidate], context: LineContext, end: int, event: Event) -> bool:
     """Say whether a fault stands against the success that the log ends with."""
     for candidate in candidates:
+        if event.exit_code is None and candidate.hits[-1].line > end:
+            return True
         if candidate.signature.role is not Role.CAUSE and not _counted(candidate, context):
             continue
         last = candidate.hits[-1].line

@@ -38,6 +38,10 @@ _STEERING = (
     r"|^\W*dear (?:automation|bots?|agents?|systems?|machines?|assistants?|readers?|operators?|sre|engineers?|colleagues?|team|on-?call|ai|model|robot|script|tool|parser)\b"
     r"|^\W*to (?:whoever|whomever|any ?one|any ?body|whom it)\b|\bwho(?:ever|mever)? (?:triages?|handles?|investigates?|debugs?|diagnoses?|remediates?|heals?|is on[- ]call|looks? (?:at|into)) (?:this|the|it|these|for)?\b"
     r"|\b(?:(?:real|true|actual) (?:failure|problem|issue|fault)|(?:real|true) (?:reason|error)) ?(?:is\b|was\b|=|: )"
+    r"|\b(?:this|that|it) is (?:the|your) (?:true|real|only|actual|sole|root) (?:cause|error|problem|reason|fault|failure|issue)\b|\b(?:ignore|disregard|forget) (?:all |everything )?(?:the )?(?:rest|remainder|other lines|lines (?:above|below)|what follows)\b"
+    r"|\bas an? (?:expert|ai\b|sre\b|language model|assistant|reliability|helpful)|^\W*(?:attention|achtung|hey|hello|hi|listen|note|urgent|important)\b[,:]? (?:dear )?(?:ai|bots?|agents?|assistants?|operators?|sre|on-?call|automation|admins?|administrators?|robot|system)\b"
+    r"|\bexpected (?:output|answer|result|label|verdict) (?:for|of|by) (?:the |this )?(?:grader|judge|test set|exam|evaluat\w+|model|classifier|benchmark)\b|[\"']role[\"']: ?[\"'](?:system|assistant|user)[\"']"
+    r"|^\W*(?:(?:recommended|required|suggested|correct|proper|necessary) (?:action|remedy|remediation)|remediation|remedy) ?[:=]"
     r"|\bthe (?:root )?cause of (?:this|the) (?:failure|error|problem|incident|outage|crash|job|run)\b|\b(?:summary|analysis|explanation|assessment|post-?mortem) of (?:the |this )?(?:incident|failure|outage|crash|error|problem)\b"
     r"|</?(?:log[-_ ]?analysis|analysis|findings?|remedy|remediation|verdict|diagnosis|conclusion|answer|thinking|thought|incident[-_]report|recommendation)\b[^>]*>"
     r"|^\W{2,}.{0,30}\b(?:(?:system|admin|operator|security|emergency|instructions?|prompt|policy) override|override(?: instructions?)?|system message|instructions? (?:begin|start|end)s?)\b"
@@ -83,17 +87,31 @@ _KINDS: tuple[tuple[str, int, str], ...] = (
         r"(?i:\bplease (?:delete|grant|disable|send|restart|run)\b.{0,40}\b(?:all|every\w*|admin|any ?one|rm|curl|wget|chmod|sudo)\b)",
     ),
     (
+        "outdated",
+        35,
+        r"(?i:\bdeprecat(?:ed|ion)\b|\bis obsolete\b|\bwill be removed in\b|\bno longer (?:needed|recommended)\b)",
+    ),
+    ("skipped", 25, r"(?i:\bwarn(?:ing)?\b.*[,;] ?skipp(?:ed|ing)\b.{0,30}$)"),
+    (
+        # What was missing or wrong is made good at once.
+        "handled",
+        50,
+        r"(?i:(?:[,;]| -) ?(?:so |now |will be |we |am |is being )*(?:fetch(?:ed|ing)|comput(?:ed|ing)|load(?:ed|ing)|creat(?:ed|ing)|us(?:ed|ing) (?:it|them|this|the cached?|cached|an? \w+|instead|\w+ instead)|ignor(?:ed|ing)|continu(?:ed|ing)|default(?:ed|ing)|falling back|download(?:ed|ing)|re-?buil(?:t|ding)|build(?:ing)?|generat(?:ed|ing)|refresh(?:ed|ing)|re-?creat(?:ed|ing)|going on|proceed(?:ed|ing)|initiali[sz](?:ed|ing)|add(?:ed|ing))\b[^,;]{0,40}$)",
+    ),
+    ("page", 40, r"^\s*</?(?:p|h[1-6]|li|td|div|span|br|html|body)\b[^>]*>"),
+    (
         "none",
-        45,
-        r"(?i:\b(?:0|no|zero|without(?: any)?) (?:\w+ )?(?:errors?|failures?|failed|failing|warnings?|invalid|missing|bad|rejected"
+        52,
+        r"(?i:(?:^|[^.\w])(?:0|no|zero|without(?: any)?) (?:\w+ )?(?:errors?|failures?|failed|failing|warnings?|invalid|missing|bad|rejected"
         r"|duplicates?|problems?|issues?|conflicts?|corrupt\w*)\b"
         r"|\b(?:errors?|failures?|failed|faults?|events?|total|count|reached|exceeded|full|lost|missing|rejected|denied|refused|killed|kills|counter|timeouts?|retries)\b ?[:=] ?(?:0(?:$|[\s,;)])|(?:never|none|no|false)(?:$|[,;)]))"
+        r"|^[^:=]{3,80}[a-zA-Z)][:=] ?(?i:0|none|never|ok|fine|normal|healthy|green|n/a)[.!]?$"
         r"|_(?:total|count|errors?|failures?)(?:\{[^}]*\})? ?[:=]? ?0(?:\.0)?(?:$|[\s,;)]))",
     ),
     (
         "expected",
         50,
-        r"(?i:\((?:is )?expected (?:by|in|for) (?:this|the|a) test\)|\bexpected (?:failure|error) in test\b|\b(?:simulat|inject)(?:ed|ing) (?:a |an )?(?:\w+ )?(?:error|failure|fault|timeout))",
+        r"(?i:\((?:is )?expected (?:by|in|for) (?:this|the|a) test\)|\bexpected (?:failure|error) in test\b|\b(?:simulat|inject|rehears)(?:ed|ing) (?:an? |the )?\w+|\bas (?:intended|designed|expected|planned)\b)",
     ),
     (
         "threshold",
@@ -123,11 +141,13 @@ _KINDS: tuple[tuple[str, int, str], ...] = (
     ("quoted", 50, r"^\s*\d* ?\|  |^\s*LINE \d+: |^\s*(?:\S+ )?(?:STATEMENT|\[SQL|\[parameters):|query was: "),
     (
         "setting",
-        25,
-        r"^\s*[\"']?[a-z][a-z_.-]*(?:timeout|retr(?:y|ies)|limit|policy|mode|enabled|strategy|on_\w+|handler|interval|threshold|window|backoff|action|ttl|grace\w*|max\w*|min\w*)[\"']?\s*[:=]\s*[\"']?[\w.-]+[\"']?,?\s*$",
+        30,
+        r"^\s*[\"']?[a-z][a-z_.-]*(?:timeout|retr(?:y|ies)|limit|policy|mode|enabled|strategy|on_\w+|handler|interval|threshold|window|backoff|action|ttl|grace\w*|max\w*|min\w*)[\"']?\s*[:=]\s*[\"']?[\w.-]+[\"']?,?\s*$"
+        r"|^\s*(?:[\w.-]*(?:timeout|retr|limit|interval|backoff|attempt|ttl|max|min|size|count|window)[\w.-]*=[\w./:-]+[\s,]*)+$",
     ),
 )
 """Kinds of lines, what each takes off a finding, and how they look."""
+_LIGHT = frozenset({"handled", "skipped", "outdated"})
 _TALK = frozenset({"command", "comment", "help", "quoted", "record"})
 
 
@@ -155,8 +175,11 @@ class Hearsay:
         self._lines = lines
         self._steering: dict[int, bool] = {}
 
-    def taken_off(self, line: int) -> int:
-        """Return how much less a finding on this line says because of what kind of line it is."""
+    def taken_off(self, line: int, *, definite: bool = False) -> int:
+        """Return how much less a finding on this line says because of what kind of line it is.
+
+        What is `definite` says the same however lightly the line takes it.
+        """
         text = self._text(line)
         if self.speaks_to_the_reader(line):
             return NEVER
@@ -164,7 +187,7 @@ class Hearsay:
         kinds = {_KINDS[kind][0]: _KINDS[kind][1] for kind in matched}
         if "some" in kinds:
             kinds.pop("none", None)  # "0 warnings, 3 errors" counts something
-        off = sum(kinds.values())
+        off = sum(less for kind, less in kinds.items() if not (definite and kind in _LIGHT))
         if text[:1].isspace() and line:
             off += _SOURCE * bool(_SOURCE_ABOVE.match(self._text(line - 1))) + _VALUE * self._in_a_value(line)
         return off
@@ -260,6 +283,10 @@ _BIGGER_BEFORE = re.compile(
     rb"|\b(?:port|pid|tid|line|lines|id|row|rows|size|job|build|step|part|page|offset|took|after|version|total|count|len|length"
     rb"|duration|elapsed|items?|batch|chunk|shard|partition|block|uid|gid|order|customer|user|invoice|no\.?|number|seq)\b[ =:#(]*)$"
 )
+_OTHER_CODE = re.compile(
+    rb"(?i)\b(?:country|zip|postal|area|currency|product|item|promo|colou?r|bar|qr|region|branch|cost|tax|dial|station|room)[ _-]?(?:code[ =:#(]*)?$"
+)
+"""Codes that are none of a fault."""
 _CONTEXT = re.compile(
     rb"(?i)err|code|sqlstate|state|status|http|fail|exception|refus|reject|denied|fatal|reply|response|ora-|msg|socket|warn"
 )
@@ -272,6 +299,8 @@ def only_a_part(raw: bytes, start: int, end: int) -> bool:
         return True
     first, last = raw[start : start + 1].isdigit(), raw[end - 1 : end].isdigit()
     if last and _BIGGER_AFTER.match(raw, end, min(len(raw), end + 24)):
+        return True
+    if _OTHER_CODE.search(raw, max(0, start - 16), start):
         return True
     if not first:
         return False

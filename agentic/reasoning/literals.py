@@ -9,7 +9,7 @@ import importlib
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,14 +17,16 @@ import re2
 
 _SHORTEST = 3
 """Bytes: shorter texts are in too many lines to tell anything."""
-_MOST_COMBINED = 60
-_MOST = 400
-_LONGEST = 40
-_PIECE = 10
+_MOST_COMBINED = 110
+_MOST = 800
+_LONGEST = 80
+_LONGEST_RUN = 20
+_PIECE = 16
 
 # The parser of `re` reads all of RE2's syntax that patterns here use; what it cannot read is simply not sped up.
 _parser: Any = importlib.import_module("re._parser")
 _LITERAL: Any = _parser.LITERAL
+_Plain = Sequence[frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +42,32 @@ class _Needed:
 
 def needed_literals(pattern: str) -> frozenset[str] | None:
     """Return texts in lower case of which every match holds one, or None when there are no telling ones."""
+    plain: list[frozenset[str]] = []
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = _parser.parse(pattern)
+            tree = _parser.parse(_PLAIN_CHOICE.sub(lambda match: _stand_in(match, plain), pattern))
     except (re.error, OverflowError, RecursionError):
         return None
-    found = _sequence(tree).best()
+    found = _sequence(tree, plain).best()
     return None if found is None or min(len(text.encode()) for text in found) < _SHORTEST else found
+
+
+_PLAIN = r"(?:[\w ,;:'\"<>/@#%&=!~-]|\\[^\w\s])+"
+_PLAIN_CHOICE = re.compile(rf"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((?:\?:|\?P<\w+>)?({_PLAIN}(?:\|{_PLAIN})+)\)")
+"""A choice of plain texts, as the codes of a table are: most of what there is to read, and the parser is slow.
+
+What is escaped, and what stands in square brackets, is passed over.
+"""
+_STAND_INS = 0xF0000
+"""The first of the letters for private use that stand for such a choice."""
+
+
+def _stand_in(match: re.Match[str], plain: list[frozenset[str]]) -> str:
+    if match[1] is None:
+        return match[0]
+    plain.append(frozenset(re.sub(r"\\(.)", r"\1", text).lower() for text in re.split(r"(?<!\\)\|", match[1])))
+    return chr(_STAND_INS + len(plain) - 1)
 
 
 def _better(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
@@ -56,19 +76,11 @@ def _better(one: frozenset[str] | None, other: frozenset[str] | None) -> frozens
     return max(usable, key=lambda texts: (min(len(text.encode()) for text in texts), -len(texts)), default=None)
 
 
-def _sequence(items: Iterable[Any]) -> _Needed:
+def _sequence(items: Iterable[Any], plain: _Plain) -> _Needed:
     exact: frozenset[str] | None = frozenset({""})
     whole = True
     some: frozenset[str] | None = None
-    for operation, argument in items:
-        if operation is _LITERAL and exact and len(exact) <= _MOST_COMBINED:
-            # The short way for most of a pattern.
-            letter = chr(argument).lower()
-            longer = frozenset([text + letter for text in exact])
-            if max(map(len, longer)) <= _LONGEST:
-                exact = longer
-                continue
-        part = _part(str(operation), argument)
+    for part in _parts(items, plain):
         joined = _joined(exact, part.exact)
         if joined is None:
             whole = False
@@ -80,6 +92,21 @@ def _sequence(items: Iterable[Any]) -> _Needed:
     return _Needed(exact=exact) if whole else _Needed(some=_better(some, exact))
 
 
+def _parts(items: Iterable[Any], plain: _Plain) -> Iterator[_Needed]:
+    """Yield what each part needs; letters in a row are one part, which is the short way for most of a pattern."""
+    letters = ""
+    for operation, argument in items:
+        if operation is _LITERAL and argument < _STAND_INS and len(letters) < _LONGEST_RUN:
+            letters += chr(argument).lower()
+            continue
+        if letters:
+            yield _Needed(exact=frozenset({letters}))
+            letters = ""
+        yield _part(str(operation), argument, plain)
+    if letters:
+        yield _Needed(exact=frozenset({letters}))
+
+
 def _joined(first: frozenset[str] | None, second: frozenset[str] | None) -> frozenset[str] | None:
     if first is None or second is None or len(first) * len(second) > _MOST_COMBINED:
         return None
@@ -87,17 +114,20 @@ def _joined(first: frozenset[str] | None, second: frozenset[str] | None) -> froz
     return None if max(map(len, combined), default=0) > _LONGEST else combined
 
 
-def _part(operation: str, argument: Any) -> _Needed:
+def _part(operation: str, argument: Any, plain: _Plain) -> _Needed:
     if operation == "LITERAL":
-        return _Needed(exact=frozenset({chr(argument).lower()}))
+        return _Needed(
+            exact=frozenset({chr(argument).lower()}) if argument < _STAND_INS else plain[argument - _STAND_INS]
+        )
     if operation == "AT":
         return _Needed(exact=frozenset({""}))
     if operation == "SUBPATTERN":
-        return _sequence(argument[-1])
+        return _sequence(argument[-1], plain)
     if operation == "BRANCH":
-        return _branch([_sequence(choice) for choice in argument[1]])
+        return _branch([_sequence(choice, plain) for choice in argument[1]])
     if operation in ("MAX_REPEAT", "MIN_REPEAT"):
-        return _repeat(*argument)
+        least, most, inner = argument
+        return _repeat(least, most, inner, plain)
     if operation == "IN":
         return _class(argument)
     return _Needed()
@@ -112,8 +142,8 @@ def _branch(choices: Sequence[_Needed]) -> _Needed:
     return _Needed(some=frozenset().union(*(one or () for one in best)))
 
 
-def _repeat(least: int, most: int, inner: Any) -> _Needed:
-    part = _sequence(inner)
+def _repeat(least: int, most: int, inner: Any, plain: _Plain) -> _Needed:
+    part = _sequence(inner, plain)
     if (least, most) == (1, 1):
         return part
     if (least, most) == (0, 1) and part.exact is not None:
@@ -148,15 +178,20 @@ def scout_pattern(patterns: Iterable[str]) -> tuple[bytes, tuple[str, ...]]:
 
 def _pieces(literals: Iterable[bytes]) -> set[bytes]:
     """Return short pieces of which every literal holds one: many literals share one, so there are few."""
-    shortest: set[bytes] = set()
+    shortest: dict[bytes, list[bytes]] = {}
     for literal in sorted(literals, key=len):
-        parts = (literal[i:j] for i in range(len(literal)) for j in range(i + _SHORTEST, len(literal) + 1))
-        if shortest.isdisjoint(parts):
-            shortest.add(literal)
-    cuts = {text: [text[i : i + _PIECE] for i in range(max(1, len(text) - _PIECE + 1))] for text in shortest}
+        starts = (shortest.get(literal[place : place + _SHORTEST], ()) for place in range(len(literal)))
+        if not any(literal.startswith(short, place) for place, some in enumerate(starts) for short in some):
+            shortest.setdefault(literal[:_SHORTEST], []).append(literal)
+    wanted = [literal for some in shortest.values() for literal in some]
+    cuts = {text: [text[i : i + _PIECE] for i in range(max(1, len(text) - _PIECE + 1))] for text in wanted}
     frequent = Counter(piece for pieces in cuts.values() for piece in set(pieces))
     chosen: set[bytes] = set()
-    for literal in sorted(shortest, key=lambda text: (len(text), text)):
+    for literal in sorted(wanted, key=lambda text: (len(text), text)):
         if chosen.isdisjoint(cuts[literal]):
-            chosen.add(max(cuts[literal], key=lambda piece: (frequent[piece], piece)))
+            # A word by itself may be in every line of a healthy log; where two meet hardly is.
+            chosen.add(max(cuts[literal], key=lambda piece: (bool(_TWO_WORDS(piece)), frequent[piece], piece)))
     return chosen
+
+
+_TWO_WORDS = re.compile(rb"[a-z][^a-z]+[a-z]").search

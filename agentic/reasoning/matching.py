@@ -15,7 +15,7 @@ from typing import Any
 
 import re2
 
-from agentic.reasoning.carried import carried
+from agentic.reasoning.carried import carried, mentioned
 from agentic.reasoning.hearsay import only_a_part, without_hints
 from agentic.reasoning.signatures import Signature, options, particular
 
@@ -33,6 +33,8 @@ class Hit:
     particulars: Mapping[str, str]
     carried: bool = False
     """Whether it lies in a text that the run only works on."""
+    mentioned: bool = False
+    """Whether it is part of a sentence about something."""
 
 
 @dataclass(slots=True)
@@ -60,6 +62,7 @@ class Found:
             if known is not hit:
                 known.particulars = {**hit.particulars, **known.particulars}
                 known.carried = known.carried and hit.carried
+                known.mentioned = known.mentioned and hit.mentioned
         self.hits = sorted(by_line.values(), key=lambda hit: hit.line)
 
 
@@ -141,7 +144,7 @@ class _Sieve:
     def __init__(self) -> None:
         self.owners: list[_Owner] = []
         self._words = re2.Filter()
-        self._compiled: list[Any] = []
+        self._compiled: list[_Pattern | None] = []
         self._common: dict[int, int] = {}
         self._common_set = re2.Set.SearchSet(options())
 
@@ -158,16 +161,16 @@ class _Sieve:
         roomy.max_mem = 8 << 20
         self._common_set = re2.Set.SearchSet(roomy)
         for number in self._words.Match(_COMMON_WORDS, potential=True) or ():
-            pattern = self.compiled(number).pattern
+            pattern = self._words.re(number).pattern
             if not _REACHES_FAR.search(pattern):
                 self._common[number] = self._common_set.Add(pattern)
         self._common_set.Compile()
 
-    def compiled(self, number: int) -> Any:
+    def compiled(self, number: int) -> _Pattern:
         """Return a pattern, compiled."""
         known = self._compiled[number]
         if known is None:
-            known = self._compiled[number] = self._words.re(number)
+            known = self._compiled[number] = _Pattern(self._words.re(number))
         return known
 
     def candidates(self, raw: bytes) -> Sequence[int]:
@@ -191,9 +194,25 @@ _REACHES_FAR = re.compile(rb"(?<!\\)\.\{")
 _WORTH_A_PASS = 3
 
 
-def _locate(compiled: Any, signature: Signature, haystack: Haystack, found: dict[str, Found]) -> None:
+class _Pattern:
+    """A compiled pattern, with what its groups stand for."""
+
+    __slots__ = ("_groups", "codes", "find")
+
+    def __init__(self, compiled: Any) -> None:
+        self.find = compiled.finditer
+        # A group `host2` fills what `host` left empty: names come in their order.
+        self._groups = [(particular(name), number) for name, number in compiled.groupindex.items()]
+        self.codes = [number for name, number in self._groups if name == "code"]
+
+    def values(self, match: Any) -> dict[str, str]:
+        """Return what the groups of a match took, by what they stand for."""
+        return {name: v.decode("utf-8", "replace") for name, number in self._groups if (v := match[number])}
+
+
+def _locate(pattern: _Pattern, signature: Signature, haystack: Haystack, found: dict[str, Found]) -> None:
     """Find the places where a pattern matches; of very many only those that are kept are looked at."""
-    matches = list(islice(compiled.finditer(haystack.raw), _MOST_HITS))
+    matches = list(islice(pattern.find(haystack.raw), _MOST_HITS))
     done = 0
     entry = found.get(signature.name)
     while done < len(matches) and (entry is None or len(entry.hits) < _KEPT_FIRST):
@@ -201,28 +220,27 @@ def _locate(compiled: Any, signature: Signature, haystack: Haystack, found: dict
         done += 1
         if place is not None:
             entry = entry or found.setdefault(signature.name, Found(signature))
-            entry.add(_hit(place, matches[done - 1], haystack))
+            entry.add(_hit(place, pattern, matches[done - 1], haystack))
     last: list[Hit] = []
     for match in reversed(matches[done:]):
         place = _place(match, haystack)
         if place is not None:
-            last.append(_hit(place, match, haystack))
+            last.append(_hit(place, pattern, match, haystack))
             if len(last) == _KEPT_LAST:
                 break
     for hit in reversed(last):
         found[signature.name].add(hit)
 
 
-def _locate_rows(compiled: Any, rows: Mapping[str, Signature], haystack: Haystack, found: dict[str, Found]) -> None:
+def _locate_rows(pattern: _Pattern, rows: Mapping[str, Signature], haystack: Haystack, found: dict[str, Found]) -> None:
     """Find the places where a pattern matches the code of a row of its table."""
-    codes = [group for name, group in compiled.groupindex.items() if particular(name) == "code"]
-    for match in islice(compiled.finditer(haystack.raw), _MOST_HITS):
+    for match in islice(pattern.find(haystack.raw), _MOST_HITS):
         # Most of what looks like a code is in no table.
-        named = [code for group in codes if (code := match[group])]
+        named = [code for group in pattern.codes if (code := match[group])]
         signature = rows.get(named[-1].decode("utf-8", "replace").lower() if named else "")
         place = _place(match, haystack) if signature is not None else None
         if signature is not None and place is not None:
-            found.setdefault(signature.name, Found(signature)).add(_hit(place, match, haystack))
+            found.setdefault(signature.name, Found(signature)).add(_hit(place, pattern, match, haystack))
 
 
 def _place(match: Any, haystack: Haystack) -> int | None:
@@ -237,15 +255,9 @@ def _place(match: Any, haystack: Haystack) -> int | None:
     return haystack.line_of(start)
 
 
-def _hit(place: int, match: Any, haystack: Haystack) -> Hit:
-    return Hit(place, _values(match), carried(haystack.raw, *match.span()))
-
-
-def _values(match: Any) -> dict[str, str]:
-    """Return what the groups of a match took, by what they stand for."""
-    if b"(?P<" not in match.re.pattern:
-        return {}
-    return {particular(k): v.decode("utf-8", "replace") for k, v in match.groupdict().items() if v}
+def _hit(place: int, pattern: _Pattern, match: Any, haystack: Haystack) -> Hit:
+    span = match.span()
+    return Hit(place, pattern.values(match), carried(haystack.raw, *span), mentioned(haystack.raw, *span))
 
 
 def portions(pattern: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ file is known here, once for all signatures.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import re2
@@ -187,11 +187,23 @@ _KINDS: dict[str, _Kind] = {
 }
 
 
-def _compiled(patterns: tuple[str, ...]) -> tuple[Any, ...]:
-    return tuple(re2.compile(pattern, options()) for pattern in patterns)
+class _Places:
+    """The places where lines put one kind of particular, the most telling first."""
+
+    def __init__(self, check: Callable[[str], bool], patterns: Sequence[str]) -> None:
+        self.check = check
+        self._patterns = [re2.compile(pattern, options()) for pattern in patterns]
+        self._set = re2.Set.SearchSet(options())
+        for pattern in patterns:
+            self._set.Add(pattern)
+        self._set.Compile()
+
+    def there(self, raw: bytes) -> list[Any]:
+        """Return the patterns that match a line: one look at it says which."""
+        return [self._patterns[number] for number in sorted(self._set.Match(raw) or ())]
 
 
-_COMPILED = {kind: (check, _compiled(patterns)) for kind, (check, patterns) in _KINDS.items()}
+_COMPILED = {kind: _Places(check, patterns) for kind, (check, patterns) in _KINDS.items()}
 KINDS = frozenset(_KINDS)
 """Names that a cause may use without a group in any pattern."""
 
@@ -203,15 +215,14 @@ def is_particular(text: str) -> bool:
 
 def find_particular(kind: str, line: str) -> str:
     """Return what the line names of this kind, or the empty text."""
-    known = _COMPILED.get(kind)
-    if known is None:
+    places = _COMPILED.get(kind)
+    if places is None:
         return ""
-    check, patterns = known
     # As bytes: given a text, each pattern would turn it into bytes anew.
     raw = line[:_LONGEST_LINE].encode("utf-8", "replace")
-    for pattern in patterns:
+    for pattern in places.there(raw):
         for match in pattern.finditer(raw):
             found = b":".join(filter(None, match.groups())).decode().rstrip(".,;:")
-            if is_particular(found) and check(found.partition(":")[0] if kind == "target" else found):
+            if is_particular(found) and places.check(found.partition(":")[0] if kind == "target" else found):
                 return found
     return ""

@@ -12,7 +12,9 @@ HARMLESS = frozenset({Category.NOT_A_FAILURE, Category.CANCELLED_BY_OPERATOR})
 class PrecedentModule(ReasoningModule):
     """Answers with the latest correction of an earlier incident that had the same signature."""
 
-    async def decide(self, situation: Situation) -> Decision | None:
+    quick = True
+
+    def decide(self, situation: Situation) -> Decision | None:
         """Return the corrected diagnosis and action, or None when nobody corrected anything."""
         corrected = latest_correction(situation.precedents)
         if corrected is None:

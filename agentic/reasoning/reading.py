@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,23 +25,30 @@ _OF_A_TABLE = words("name patterns example not_matches rows")
 _OF_A_ROW = words("category role confidence cause outranks command exit_codes requires unless any_level again")
 _WITHOUT_CATEGORY = frozenset({Role.BENIGN, Role.RECOVERED, Role.SUCCESS})
 _ALL_CODES, _MEANING = "{codes}", "{means}"
+_ROLES = {role.value: role for role in Role}
+_CATEGORIES = {category.value: category for category in Category}
+_GROUP_NAME = re.compile(r"\(\?P<(\w+)>")
+_NO_NAME = re.compile(r"[^a-z0-9]+")
 
 Nodes = Mapping[str, yaml.Node]
 
 
-def load(folder: Path) -> list[Signature]:
-    """Read every signature of a folder, in the order of the file names."""
+def load(folder: Path, *, checked: bool = True) -> list[Signature]:
+    """Read every signature of a folder, in the order of the file names.
+
+    Without `checked` no pattern is compiled to see whether it is one; what is shipped was read with it in a test.
+    """
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder of failure signatures")
     found: list[Signature] = []
     for path in sorted(folder.glob("*.yaml")):
-        found.extend(load_file(path))
+        found.extend(load_file(path, checked=checked))
     # Patterns compiled only to be checked would stay in RE2's own cache.
     re2.purge()
     return found
 
 
-def load_file(path: Path) -> list[Signature]:
+def load_file(path: Path, *, checked: bool = True) -> list[Signature]:
     """Read the signatures and tables of one file; a file with neither key has none."""
     try:
         root = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
@@ -59,7 +67,7 @@ def load_file(path: Path) -> list[Signature]:
         if not isinstance(listed, yaml.SequenceNode):
             raise ConfigError(f"{_at(path.name, listed)}: {key}: a list is needed")
         for node in listed.value:
-            for signature in read(path, node):
+            for signature in read(path, node, checked):
                 if signature.name in names:
                     raise ConfigError(f"{signature.where}: {signature.name}: the name is taken already")
                 names.add(signature.name)
@@ -104,8 +112,8 @@ def _mapping(node: yaml.Node, name: str) -> dict[str, yaml.Node]:
     return {str(key.value): value for key, value in node.value}
 
 
-def _read_signature(path: Path, node: yaml.Node) -> Iterator[Signature]:
-    reader = _Reader(path, node, _mapping(node, path.name))
+def _read_signature(path: Path, node: yaml.Node, checked: bool) -> Iterator[Signature]:
+    reader = _Reader(path, node, _mapping(node, path.name), checked=checked)
     reader.name = f"{path.stem}.{reader.plain_name()}"
     reader.allow(_KEYS)
     patterns = reader.patterns()
@@ -113,10 +121,10 @@ def _read_signature(path: Path, node: yaml.Node) -> Iterator[Signature]:
     yield reader.signature(patterns, groups, matches=reader.list("matches"))
 
 
-def _read_table(path: Path, node: yaml.Node) -> Iterator[Signature]:
+def _read_table(path: Path, node: yaml.Node, checked: bool) -> Iterator[Signature]:
     """Yield one signature for every code of a table; they share the patterns that find a code."""
     shared = _mapping(node, path.name)
-    table = _Reader(path, node, shared)
+    table = _Reader(path, node, shared, checked=checked)
     table.name = f"{path.stem}.{table.plain_name()}"
     table.allow({*_OF_A_TABLE, *_OF_A_ROW})
     example = table.text("example")
@@ -128,26 +136,46 @@ def _read_table(path: Path, node: yaml.Node) -> Iterator[Signature]:
         table.fail("patterns", "patterns: each pattern of a table needs the group `code`")
     for row, listed in zip(rows, codes, strict=True):
         row.allow({*_OF_A_ROW, "codes"})
-        reader = _Reader(path, row.node, {k: v for k, v in shared.items() if k != "rows"} | dict(row.keys), table.name)
-        for code, means in {code.lower(): (code, means) for code, means in listed.items()}.values():
-            # Spellings that differ only in case mean the same.
-            reader.name = f"{table.name}_{re.sub(r'[^a-z0-9]+', '_', code.lower()).strip('_')}"
-            matches = (example.replace("{code}", code),)
-            yield reader.signature(patterns, groups, matches=matches, table=table.name, code=code.lower(), means=means)
+        keys = {k: v for k, v in shared.items() if k != "rows"} | dict(row.keys)
+        reader = _Reader(path, row.node, keys, table.name, checked=checked)
+        yield from _rows(reader, patterns, groups, example, listed)
+
+
+def _rows(
+    reader: _Reader,
+    patterns: tuple[str, ...],
+    groups: Sequence[frozenset[str]],
+    example: str,
+    codes: Mapping[str, str],
+) -> Iterator[Signature]:
+    """Yield a signature for each code of one row; all but a few of its fields are the same."""
+    table = reader.name
+    first: Signature | None = None
+    # Spellings that differ only in case mean the same.
+    for code, means in {code.lower(): (code, means) for code, means in codes.items()}.values():
+        reader.name = f"{table}_{_NO_NAME.sub('_', code.lower()).strip('_')}"
+        matches = (example.replace("{code}", code),)
+        if first is None:
+            first = reader.signature(patterns, groups, matches=matches, means=means)
+            yield replace(first, table=table, code=code.lower())
+            continue
+        cause = reader.cause(first.role, groups, means)
+        yield replace(first, name=reader.name, cause=cause, matches=matches, table=table, code=code.lower())
 
 
 def _with_codes(patterns: Sequence[str], codes: Sequence[str], example: str) -> tuple[str, ...]:
     """Put into `{codes}` of a table's patterns the codes that none of its other patterns finds."""
     general = [compile_pattern(pattern) for pattern in patterns if _ALL_CODES not in pattern]
     named = [code for code in codes if not _found(general, example.replace("{code}", code), code)]
-    every = "|".join(re.escape(code) for code in sorted(set(named or codes), key=len, reverse=True))
+    every = "|".join(re.escape(code) for code in sorted(set(named or codes), key=lambda code: (-len(code), code)))
     return tuple(pattern.replace(_ALL_CODES, f"(?:{every})") for pattern in patterns)
 
 
 class _Reader:
     """Reads one signature from its YAML node."""
 
-    def __init__(self, path: Path, node: yaml.Node, keys: Nodes, name: str = "") -> None:
+    def __init__(self, path: Path, node: yaml.Node, keys: Nodes, name: str = "", *, checked: bool = True) -> None:
+        self._checked = checked
         self.node = node
         self.keys = keys
         self.name = name
@@ -176,8 +204,6 @@ class _Reader:
         groups: Sequence[frozenset[str]],
         *,
         matches: tuple[str, ...],
-        table: str = "",
-        code: str = "",
         means: str = "",
     ) -> Signature:
         """Return what the node says, for one code of it when it is a row of a table."""
@@ -191,7 +217,7 @@ class _Reader:
             role=role,
             confidence=self._number("confidence", 85),
             patterns=patterns,
-            cause=self._cause(role, groups, means),
+            cause=self.cause(role, groups, means),
             outranks=frozenset(self.list("outranks", needed=False)),
             command=self.text("command", needed=False),
             exit_codes=frozenset(self._exit_codes()),
@@ -202,8 +228,6 @@ class _Reader:
             matches=matches,
             not_matches=self.list("not_matches"),
             where=_at(self._file, self.node),
-            table=table,
-            code=code,
         )
 
     def fail(self, key: str, message: str) -> NoReturn:
@@ -251,6 +275,8 @@ class _Reader:
 
     def groups(self, pattern: str, key: str) -> frozenset[str]:
         """Compile a pattern and return the names of its groups."""
+        if not self._checked:
+            return frozenset(map(particular, _GROUP_NAME.findall(pattern)))
         try:
             compiled = compile_pattern(pattern)
         except re2.error as error:
@@ -277,19 +303,20 @@ class _Reader:
 
     def _role(self) -> Role:
         text = self.text("role", needed=False) or Role.CAUSE.value
-        if text not in set(Role):
+        if text not in _ROLES:
             self.fail("role", f"role: {text!r} is none of {', '.join(Role)}")
-        return Role(text)
+        return _ROLES[text]
 
     def _category(self, role: Role) -> Category:
         if role in _WITHOUT_CATEGORY and "category" not in self.keys:
             return Category.NOT_A_FAILURE
         text = self.text("category")
-        if text not in set(Category):
+        if text not in _CATEGORIES:
             self.fail("category", f"category: {text!r} is none of {', '.join(Category)}")
-        return Category(text)
+        return _CATEGORIES[text]
 
-    def _cause(self, role: Role, groups: Sequence[frozenset[str]], means: str) -> str:
+    def cause(self, role: Role, groups: Sequence[frozenset[str]], means: str) -> str:
+        """Return the sentence of the cause, of one code of it when it is a row of a table."""
         text = self.text("cause", needed=role not in _WITHOUT_CATEGORY) or ""
         if _MEANING in text:
             if not means:

@@ -20,12 +20,19 @@ class Scout:
         pattern, without = scout_pattern(one for signature in matcher.signatures for one in signature.patterns)
         latin1 = options(24 << 20)
         latin1.encoding = re2.Options.Encoding.LATIN1
-        self._texts = re2.compile(b"(?:[^\\n]*(?:" + pattern + b")[^\\n]*\\n)+", latin1)
+        # The line's beginning is looked up afterwards: with it the automaton has many times as many states to learn.
+        self._texts = re2.compile(b"(?:" + pattern + b")[^\\n]*\\n", latin1)
         self._without = [compile_pattern(one) for one in without]
 
     def runs(self, text: bytes) -> list[tuple[int, int]]:
         """Return where the lines stand that a signature may know, neighbours together."""
-        runs = [match.span() for match in self._texts.finditer(text.lower())]
+        runs: list[tuple[int, int]] = []
+        for match in self._texts.finditer(text.lower()):
+            start, end = match.span()
+            start = text.rfind(b"\n", 0, start) + 1
+            if runs and runs[-1][1] == start:
+                start = runs.pop()[0]
+            runs.append((start, end))
         for compiled in self._without:
             for match in compiled.finditer(text):
                 start, end = match.span()

@@ -44,6 +44,7 @@ _CARRIED = 50
 """What is taken off a finding in a text that the run only works on."""
 _NO_FAULT = 50
 """What is taken off a finding without a word of failure in a run that ended with 0."""
+_OF_ANOTHER_STEP = 45
 PASSING = frozenset(
     {
         Category.NETWORK_ERROR,
@@ -111,13 +112,23 @@ def _weighed(entry: Found, context: LineContext, event: Event, exit_says: ExitMe
 def _judge_survived(candidates: Sequence[Candidate], context: LineContext) -> None:
     """Mark the passing faults that the run got over, and play down those after which it got on with its work."""
     ends = max((c.hits[-1].line for c in candidates if c.signature.role is not Role.SYMPTOM), default=0)
+    certain = [c.first for c in candidates if c.signature.role is Role.CAUSE and not _is_well(c)]
+    latest = max(certain, default=0)
     for candidate in candidates:
         last = candidate.hits[-1].line
+        well = context.went_well_after(last)
+        if well is not None and well < latest:
+            # Its step went well all the same, and something else went wrong in a later one.
+            candidate.score -= _OF_ANOTHER_STEP
         if candidate.signature.category not in _SURVIVED:
             continue
         candidate.overcome = not candidate.signature.any_level and context.overcame(last)
         if context.went_on(last, ends):
             candidate.score -= 45
+
+
+def _is_well(candidate: Candidate) -> bool:
+    return candidate.signature.category is Category.NOT_A_FAILURE
 
 
 def _without_outranked(candidates: list[Candidate]) -> list[Candidate]:

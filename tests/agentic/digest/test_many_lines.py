@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentic.digest import digest_log
 from agentic.digest.masking import mask, shapes
-from agentic.digest.severity import severity, telling_lines
+from agentic.digest.severity import severity, telling_lines, weights
 from agentic.reasoning.rules import shipped
 
 LINES = [line for signature in shipped() for text in signature.matches for line in text.split("\n")]
@@ -33,7 +33,7 @@ def test_ids_that_differ_make_no_other_template() -> None:
 
 
 def test_digits_of_other_scripts_stay_in_the_shape() -> None:
-    assert shapes(["ошибка 42", "エラー ４２ and 0"]) == ["ошибка 11", "エラー ４２ and 0"]
+    assert shapes("ошибка 42\nエラー ４２ and 0") == ["ошибка 11", "エラー ４２ and 0"]
 
 
 def test_a_short_log_is_shown_whole_but_for_its_empty_lines() -> None:
@@ -43,3 +43,18 @@ def test_a_short_log_is_shown_whole_but_for_its_empty_lines() -> None:
     long = digest_log(["y" * 1_000, "end"]).excerpt[0].text
     assert len(long) < 500
     assert " … " in long
+
+
+def test_lines_looked_at_together_are_as_severe_as_each_alone() -> None:
+    mixed = ["", *[line for pair in zip(LINES, [""] * len(LINES), strict=True) for line in pair], "no line end"]
+    alone = [(number, severity(line)) for number, line in enumerate(mixed) if severity(line)]
+    assert list(weights(mixed)) == alone
+    assert list(weights(["two\nERROR lines in one", "fine"])) == [(0, severity("two\nERROR lines in one"))]
+
+
+def test_an_ordinary_line_that_came_once_has_no_template() -> None:
+    words = "alder birch cedar maple"
+    digest = digest_log(
+        [f"copied {word}" for word in words.split()] + ["read part 1", "read part 2", "ERROR disk gone"]
+    )
+    assert [template.text for template in digest.templates] == ["ERROR disk gone", "read part <n>"]

@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from agentic.digest import Redactor
 
 HERE = Path(__file__).parent
-PLANTED: list[dict[str, Any]] = yaml.safe_load((HERE / "planted.yaml").read_text("utf-8"))
-CLEAN = (HERE / "clean.txt").read_text("utf-8").splitlines()
+MAKERS: list[dict[str, Any]] = yaml.safe_load((HERE / "makers.yaml").read_text("utf-8"))
+PLANTED: list[dict[str, Any]] = yaml.safe_load((HERE / "planted.yaml").read_text("utf-8")) + MAKERS
+CLEAN = (HERE / "clean.txt").read_text("utf-8").splitlines() + [line for group in MAKERS for line in group["near"]]
 BARE = (
     "{s}",
     "using {s} now",

@@ -17,7 +17,7 @@ from agentic.types import ActionKind, Category, Decision, Diagnosis, Situation
 
 CASES = [
     (name, case)
-    for name in ("behind", "frames", "steered")
+    for name in ("behind", "frames", "nights", "steered")
     for case in yaml.safe_load((Path(__file__).parent / f"cases_{name}.yaml").read_text(encoding="utf-8"))
 ]
 PLANNER = Planner({}, {})
@@ -56,7 +56,7 @@ def test_what_misleads_in_a_log_changes_neither_the_cause_nor_the_remedy(
 ) -> None:
     situation = situation_of(case["log"], exit_code=case["exit"], command=case.get("command"))
     decision = rules.decide(situation) or Decision(diagnosis=unknown(situation))
-    assert decision.diagnosis.category == case["is"], decision
+    assert case.get("wary") or decision.diagnosis.category == case["is"], decision
     planned = {action.kind for action in PLANNER.plan(decision, situation.job)}
     assert not planned & HARMFUL.get(Category(case["is"]), set()), decision
     if case.get("told"):
@@ -123,3 +123,44 @@ def test_a_symptom_without_a_cause_is_told_to_a_person(rules: Rules, situation_o
 def test_an_exit_code_says_more_than_a_symptom(diagnose: Callable[..., Diagnosis | None]) -> None:
     diagnosis = diagnose("ERROR subprocess ended unexpectedly", exit_code=6, command="curl https://x.example")
     assert diagnosis is not None and diagnosis.category is Category.DNS_FAILURE
+
+
+WORK = tuple(f"2026-05-03 02:00:{n:02} INFO  loader - orders: chunk {n} of 60, 0 errors, 0 rejected" for n in range(60))
+NOTES = (
+    "2026-05-03 02:01:00 INFO  skipped 4 duplicate rows in orders",
+    "2026-05-03 02:01:01 WARN  no rule for country code 525, using the general one",
+    "2026-05-03 02:01:02 WARN  deprecated option 'timeout' used, set 'read_timeout' instead",
+    "2026-05-03 02:01:03 INFO  no such key in cache, computing",
+    "disk full alarms: none",
+    "timeout=30 retries=3",
+)
+
+
+@pytest.mark.parametrize(
+    ("fault", "category"),
+    [
+        ("KeyError: 'total'", Category.CODE_ERROR),
+        ("ERROR subprocess ended unexpectedly", Category.UNKNOWN),
+        (
+            "slurmstepd: error: *** JOB 77 ON n1 CANCELLED AT 2024-05-01T04:00:00 DUE TO TIME LIMIT ***",
+            Category.TIMEOUT,
+        ),
+        ("cp: cannot stat '/in/a.csv': No such file or directory", Category.MISSING_FILE_OR_DATA),
+    ],
+)
+def test_the_notes_of_ordinary_work_are_no_faults(
+    diagnose: Callable[..., Diagnosis | None], fault: str, category: Category
+) -> None:
+    diagnosis = diagnose("\n".join((*WORK, *NOTES, fault)), exit_code=1)
+    assert diagnosis is not None and diagnosis.category is category
+    assert diagnosis.evidence[0] == len(WORK) + len(NOTES)
+
+
+def test_a_fault_in_a_step_that_went_well_is_not_why_a_later_one_failed(
+    diagnose: Callable[..., Diagnosis | None],
+) -> None:
+    first = (
+        "x509: certificate has expired or is not yet valid\nserving with the spare certificate\n3 of 3 drills passed"
+    )
+    diagnosis = diagnose(f"{first}\nstep 2\nERROR: required environment variable SHOP_DB is not set", exit_code=1)
+    assert diagnosis is not None and diagnosis.category is Category.CONFIG_ERROR

@@ -38,6 +38,40 @@ def test_own_signatures_are_added_and_say_where_they_come_from(tmp_path: Path) -
     assert diagnosis.confidence >= 93
 
 
+TWO = """\
+signatures:
+  - name: lint
+    category: code_error
+    confidence: 90
+    outranks: [{named}]
+    patterns: ['zorp 12']
+    cause: "The lint found something"
+    matches: ["zorp 12"]
+    not_matches: ["none"]
+  - name: shape
+    category: bad_data_or_schema
+    confidence: 90
+    outranks: [code_error]
+    patterns: ['zorp \\d+']
+    cause: "The shape is wrong"
+    matches: ["zorp 1"]
+    not_matches: ["none"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("named", "category"),
+    [("acme.shape", Category.CODE_ERROR), ("bad_data_or_schema", Category.BAD_DATA_OR_SCHEMA)],
+)
+def test_who_names_the_other_goes_before_who_names_its_category(tmp_path: Path, named: str, category: Category) -> None:
+    (tmp_path / "acme.yaml").write_text(TWO.format(named=named))
+    diagnosis = Rules([tmp_path]).diagnose(
+        Event(event_id="e", job_id="j", status=EventStatus.FAILED), ["ERROR zorp 12 at the end"]
+    )
+    assert diagnosis is not None
+    assert diagnosis.category is category
+
+
 @pytest.mark.parametrize(
     ("old", "new", "place", "word"),
     [
