@@ -64,7 +64,7 @@ Unteach = Callable[[Event, LogDigest, Job], Untaught | None]
 
 
 class Actor:
-    """Carries out plans; `shown` makes of an action's parameters what people may see of them."""
+    """Carries out plans; `shown` makes of parameters and previews what people may see of them."""
 
     def __init__(
         self,
@@ -215,7 +215,8 @@ class Actor:
 
     def _preview(self, course: Course, action: Action, step: str) -> str | None:
         effector = self._effectors.get(action.effector or "")
-        return None if effector is None else preview(effector, self._request(course, action, step))
+        said = None if effector is None else preview(effector, self._request(course, action, step))
+        return None if said is None else str(self._shown(said))
 
     def _request(self, course: Course, action: Action, step: str, attempt: int = 1) -> EffectRequest:
         event = course.incident.event

@@ -138,3 +138,21 @@ async def test_where_nobody_is_asked_in_mode_approve_the_record_says_why(
         record = await report(event_id="e1", log=DISK_FULL)
     assert record["status"] == "suggested"
     assert "paused by ben" in record["reason"]
+
+
+async def test_what_an_effector_of_the_operators_own_previews_is_shown_without_secrets(
+    start_worker: Any, report: Any, store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from agentic.contracts import Effector, EffectResult\n\n"
+        "class Mine(Effector):\n"
+        "    def execute(self, request):\n        return EffectResult.done('ok')\n"
+        "    def preview(self, request):\n        return f'curl -u admin:{request.action.settings[\"password\"]}'\n"
+    )
+    mine = {"kind": "free_disk_space", "effector": "mine", "risk": "safe", "settings": {"password": SECRET}}
+    job = approving(tmp_path, playbooks={"disk_full": ["mine"]})
+    async with start_worker(jobs=[job], actions={"mine": mine}, effectors={"mine": {"use": "mine:Mine"}}):
+        await report(event_id="e1", log=DISK_FULL, wait=False)
+        incident = await waiting(store)
+    assert incident["plan"][0]["preview"].startswith("curl -u ")
+    assert SECRET not in json.dumps(incident)
