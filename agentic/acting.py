@@ -266,7 +266,8 @@ class Actor:
         """Undo a remedy that did not help, if the guard lets that happen by itself."""
         ruled = self._step(course, step.step, undo, await course.incident.usage(), {})
         label = f"{step.step}.undo"
-        if ruled.decision is Verdict.AUTO or label in course.journal or _approved_along(step, ruled):
+        approved = course.heeds_approval and _approved_along(step, ruled)
+        if ruled.decision is Verdict.AUTO or label in course.journal or approved:
             request = self._request(course, undo, label)
             ended = await self._effects.once(course.incident, ruled, request, self._budget_for(course, step))
             if isinstance(ended, Deferred):

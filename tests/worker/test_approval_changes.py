@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -73,6 +74,30 @@ async def test_the_undo_that_an_approval_covers_is_shown_with_the_plan(
     told = capfd.readouterr()
     assert incident["plan"][0]["undo"] == f"/usr/bin/rm -- {tmp_path}/space"
     assert f"should it not help: /usr/bin/rm -- {tmp_path}/space" in told.out + told.err
+
+
+async def test_an_undo_is_left_to_a_person_once_the_jobs_mode_forbids_acting(
+    start_worker: Any, report: Any, store: Store, tmp_path: Path
+) -> None:
+    def settings(mode: str, within_seconds: float) -> Mapping[str, Any]:
+        never = {"effector": "command", "argv": ["/usr/bin/false"], "within_seconds": within_seconds}
+        job = approving(tmp_path, rerun=None, playbooks={"disk_full": ["free_disk"]}, verify=never)
+        undo = free_disk(tmp_path, kind="fix_config", argv=["/usr/bin/rm", "--", f"{tmp_path}/space"])
+        return {
+            "jobs": [{**job, "mode": mode}],
+            "actions": {"free_disk": free_disk(tmp_path, undo="take_back"), "take_back": undo},
+        }
+
+    async with start_worker(**settings("approve", 60)):
+        await report(event_id="e1", log=DISK_FULL, wait=False)
+        await store.decide("e1", "approved", (await waiting(store))["plan_hash"], "ana")
+        async with asyncio.timeout(30):
+            while (incident := await store.incident("e1")) is None or incident["stage"] != "verifying":
+                await asyncio.sleep(0.02)
+    async with start_worker(**settings("suggest", 0.1)):
+        record = await record_of(store)
+    assert [(o["name"], o["status"]) for o in record["outcomes"]] == [("free_disk", "done"), ("take_back", "skipped")]
+    assert (tmp_path / "space").exists()
 
 
 async def test_secrets_of_the_settings_are_in_nothing_that_people_get_to_see(
