@@ -251,6 +251,8 @@ class Actor:
         spared = outcome.status is OutcomeStatus.SKIPPED and course.incident.progress.get("recovered_by")
         if outcome.status is not OutcomeStatus.DONE and not spared:
             course.broken = True
+            if course.verification is not None and course.verification.status is VerificationStatus.NOT_CONFIGURED:
+                course.verification = None  # an earlier remedy may have helped, but it did not end there
             return None
         if following is not None and following.kind in RERUN_KINDS and action.kind not in RERUN_KINDS:
             return None  # the rerun that follows will show whether this helped
