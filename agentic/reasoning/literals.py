@@ -21,7 +21,7 @@ _MOST_COMBINED = 110
 _MOST = 800
 _LONGEST = 80
 _LONGEST_RUN = 20
-_PIECE = 16
+_PIECE = 14
 
 # The parser of `re` reads all of RE2's syntax that patterns here use; what it cannot read is simply not sped up.
 _parser: Any = importlib.import_module("re._parser")
@@ -160,13 +160,14 @@ def _class(members: Sequence[Any]) -> _Needed:
 def scout_pattern(patterns: Iterable[str]) -> tuple[bytes, tuple[str, ...]]:
     """Return a Latin-1 pattern for texts in lower case that finds every line which one of the patterns may match.
 
-    Those that it cannot speak for come back beside it.
+    Those that it cannot speak for come back beside it; a short word such as `took` says nothing, for it may be in
+    every line.
     """
     literals: set[str] = set()
     without: list[str] = []
     for pattern in dict.fromkeys(patterns):
-        found = needed_literals(pattern)
-        if found is None:
+        found = frozenset({pattern.lower()}) if _PLAIN_TEXT(pattern) else needed_literals(pattern)
+        if found is None or any(map(_SHORT_WORD, found)):
             without.append(pattern)
         else:
             literals |= found
@@ -194,4 +195,6 @@ def _pieces(literals: Iterable[bytes]) -> set[bytes]:
     return chosen
 
 
+_SHORT_WORD = re.compile(r" ?[a-z]{1,5} ?").fullmatch
+_PLAIN_TEXT = re.compile(r"[\w ,;:'\"<>/@#%&=!~-]{3,}").fullmatch
 _TWO_WORDS = re.compile(rb"[a-z][^a-z]+[a-z]").search

@@ -8,8 +8,7 @@ import re2
 
 from agentic.patterns import options
 from agentic.reasoning.literals import scout_pattern
-from agentic.reasoning.matching import Haystack, Matcher
-from agentic.reasoning.signatures import compile_pattern
+from agentic.reasoning.matching import Haystack, Matcher, alternatives
 
 
 class Scout:
@@ -17,12 +16,14 @@ class Scout:
 
     def __init__(self, matcher: Matcher) -> None:
         self._matcher = matcher
-        pattern, without = scout_pattern(one for signature in matcher.signatures for one in signature.patterns)
-        latin1 = options(24 << 20)
+        every = (one for signature in matcher.signatures for one in signature.patterns)
+        pattern, without = scout_pattern(part for one in dict.fromkeys(every) for part in alternatives(one))
+        latin1 = options(48 << 20)
         latin1.encoding = re2.Options.Encoding.LATIN1
         # The line's beginning is looked up afterwards: with it the automaton has many times as many states to learn.
         self._texts = re2.compile(b"(?:" + pattern + b")[^\\n]*\\n", latin1)
-        self._without = [compile_pattern(one) for one in without]
+        rest = "|".join(f"(?:{one})" for one in without)
+        self._rest = re2.compile(f"(?im)(?:{rest})".encode(), options(8 << 20)) if rest else None
 
     def runs(self, text: bytes) -> list[tuple[int, int]]:
         """Return where the lines stand that a signature may know, neighbours together."""
@@ -33,10 +34,9 @@ class Scout:
             if runs and runs[-1][1] == start:
                 start = runs.pop()[0]
             runs.append((start, end))
-        for compiled in self._without:
-            for match in compiled.finditer(text):
-                start, end = match.span()
-                runs.append((text.rfind(b"\n", 0, start) + 1, text.find(b"\n", end) + 1 or len(text)))
+        for match in self._rest.finditer(text) if self._rest else ():
+            start, end = match.span()
+            runs.append((text.rfind(b"\n", 0, start) + 1, text.find(b"\n", end) + 1 or len(text)))
         return runs
 
     def names(self, lines: bytes, known: Container[str]) -> Mapping[str, Sequence[int]]:
