@@ -64,7 +64,7 @@ Unteach = Callable[[Event, LogDigest, Job], Untaught | None]
 
 
 class Actor:
-    """Carries out plans; `shown` makes of an action's parameters what people may see of them."""
+    """Carries out plans; `shown` makes of parameters and previews what people may see of them."""
 
     def __init__(
         self,
@@ -215,7 +215,8 @@ class Actor:
 
     def _preview(self, course: Course, action: Action, step: str) -> str | None:
         effector = self._effectors.get(action.effector or "")
-        return None if effector is None else preview(effector, self._request(course, action, step))
+        said = None if effector is None else preview(effector, self._request(course, action, step))
+        return None if said is None else str(self._shown(said))
 
     def _request(self, course: Course, action: Action, step: str, attempt: int = 1) -> EffectRequest:
         event = course.incident.event
@@ -250,6 +251,8 @@ class Actor:
         spared = outcome.status is OutcomeStatus.SKIPPED and course.incident.progress.get("recovered_by")
         if outcome.status is not OutcomeStatus.DONE and not spared:
             course.broken = True
+            if course.verification is not None and course.verification.status is VerificationStatus.NOT_CONFIGURED:
+                course.verification = None  # an earlier remedy may have helped, but it did not end there
             return None
         if following is not None and following.kind in RERUN_KINDS and action.kind not in RERUN_KINDS:
             return None  # the rerun that follows will show whether this helped
@@ -265,7 +268,8 @@ class Actor:
         """Undo a remedy that did not help, if the guard lets that happen by itself."""
         ruled = self._step(course, step.step, undo, await course.incident.usage(), {})
         label = f"{step.step}.undo"
-        if ruled.decision is Verdict.AUTO or label in course.journal or _approved_along(step, ruled):
+        approved = course.heeds_approval and _approved_along(step, ruled)
+        if ruled.decision is Verdict.AUTO or label in course.journal or approved:
             request = self._request(course, undo, label)
             ended = await self._effects.once(course.incident, ruled, request, self._budget_for(course, step))
             if isinstance(ended, Deferred):

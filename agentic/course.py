@@ -82,7 +82,7 @@ class Course:
 
     @property
     def spared(self) -> str:
-        """The event by which the job was well before anybody allowed what is left of the plan; empty if it was not."""
+        """The event by which the job was well before what a person is asked about was run; empty if it was not."""
         progress = self.incident.progress
         return str(progress.get("recovered_by") or "") if progress.get("stage") == ASKING else ""
 
@@ -148,7 +148,7 @@ def _pointless(course: Course, step: Step) -> str | None:
     if course.healed:
         return "not needed: the job is well again"
     if course.spared:
-        return f"not needed: the job succeeded (event {course.spared}) before anybody approved it"
+        return f"not needed: the job succeeded (event {course.spared}) before it was run"
     if step.kind in TELLING_KINDS:
         return None
     if course.word.refusal is not None:
@@ -178,7 +178,7 @@ def conclude(mode: Mode, plan: Sequence[Step], course: Course) -> tuple[RecordSt
         return RecordStatus.RESOLVED, proof.how if proof else ""
     if course.spared:
         status = RecordStatus.RESOLVED if done else RecordStatus.IGNORED
-        return status, f"the job succeeded (event {course.spared}) before anybody approved the plan"
+        return status, f"the job succeeded (event {course.spared}) before the plan was carried out"
     if course.word.refusal is not None:
         return RecordStatus.REJECTED, course.word.refusal
     if done and proof is not None and proof.status is VerificationStatus.NOT_CONFIGURED:
@@ -187,7 +187,8 @@ def conclude(mode: Mode, plan: Sequence[Step], course: Course) -> tuple[RecordSt
         return RecordStatus.IGNORED, course.decision.diagnosis.root_cause
     allowed = any(step.decision is Verdict.APPROVED for step in remedies)
     if mode is not Mode.AUTO and remedies and not done and not allowed:
-        return RecordStatus.SUGGESTED, f"the job's mode is {mode}: {_names(remedies)} would be next"
+        why = _first_reason(remedies, by_step) if mode is Mode.APPROVE else ""  # nobody was asked, for that reason
+        return RecordStatus.SUGGESTED, why or f"the job's mode is {mode}: {_names(remedies)} would be next"
     if told:
         why = proof.how if proof is not None else _first_reason(remedies, by_step)
         return RecordStatus.ESCALATED, why or "nothing here can be remedied without a person"

@@ -38,7 +38,7 @@ def approve(
 
         show_incident(console(), incident)
     if not yes:
-        if not sys.stdin.isatty():
+        if as_json or not sys.stdin.isatty():
             complain("nobody can be asked here; look at the plan, then say it with --yes")
             raise typer.Exit(2)
         typer.confirm("Run this plan?", abort=True, err=True)

@@ -105,7 +105,7 @@ def _service(url: str | None) -> list[Finding]:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         reason = str(error).rstrip(".") or type(error).__name__
         advice = "Start it (python main.py, or uvicorn api.main:app), or say where it is with --url or AUTOREMEDY_URL."
-        return [Finding("api", "bad", f"No answer at {url} ({reason}).", advice)]
+        return [Finding("api", "bad", f"No answer at {url} ({reason}).", advice + _other_port(url))]
     try:
         checks: dict[str, dict[str, Any]] = response.json()["checks"]
         found = [_check(name, checks[name]) for name in checks if name != "actions"]
@@ -120,6 +120,22 @@ def _service(url: str | None) -> list[Finding]:
         detail = f"Automatic actions are paused {pause_in_words(status['paused'])}."
         found.append(Finding("actions", "warning", detail, "autoremedy resume allows them again."))
     return [Finding("api", "ok", f"Answers at {url}."), *found]
+
+
+def _other_port(url: str) -> str:
+    """Say where the settings have the API listen, should that be elsewhere on this machine."""
+    import httpx
+
+    from agentic.errors import ConfigError
+    from config import load_settings
+
+    try:
+        port, asked = load_settings().api.port, httpx.URL(url)
+    except (ConfigError, httpx.InvalidURL):
+        return ""
+    if asked.host not in ("127.0.0.1", "localhost") or asked.port in (None, port):
+        return ""
+    return f" The settings say port {port}: --url http://{asked.host}:{port}"
 
 
 def _status(url: str) -> Mapping[str, Any]:

@@ -116,6 +116,9 @@ def live_timeline(fields: Mapping[str, str], journal: Mapping[str, str]) -> list
                     "detail": "done" if state == "done" else "under way",
                 }
             )
+    if "p:approval" in fields and (said := loads(fields["p:approval"].encode())).get("by"):
+        what = f"plan {said['verdict']} by {said['by']}"
+        told.append({"at": ms_to_time(str(said["at_ms"])), "what": what, "detail": said.get("why", "")})
     if fields.get("state") == "delayed":
         told.append({"at": ms_to_time(fields.get("due_ms")), "what": "due", "detail": "goes on then"})
     if fields.get("state") == "waiting":

@@ -57,6 +57,8 @@ DAY_SECONDS = 86_400.0
 KEEP_ANSWER_SECONDS = 30 * DAY_SECONDS
 KEEP_NO_ANSWER_SECONDS = DAY_SECONDS
 """A model that could not tell the cause may be replaced by a better one, or its failure become a rule."""
+KEEP_LOOKED_SECONDS = 600.0
+"""An answer that rests on a check as well holds for as long as what the check saw: a volume is not full for ever."""
 KEEP_ERROR_SECONDS = 600.0
 """What made a model fail on one question makes it fail on the same one again, for a while."""
 ABOUT_THE_QUESTION = frozenset(
@@ -171,10 +173,12 @@ class LocalModel(ReasoningModule):
             keep = KEEP_ERROR_SECONDS if error.kind in ABOUT_THE_QUESTION else 0.0
             return Consulted(None, said, tuple(calls), keep)
         decision = self._decision(answer, question, calls)
+        looked = any(call.probe for call in calls)
         if decision is None:
             reason = f"{harmless(calls[-1].model, 80)} was asked and could not tell the cause"
-            return Consulted(None, reason, tuple(calls), KEEP_NO_ANSWER_SECONDS)
-        return Consulted(decision, decision.note or "", tuple(calls), KEEP_ANSWER_SECONDS)
+            return Consulted(None, reason, tuple(calls), KEEP_LOOKED_SECONDS if looked else KEEP_NO_ANSWER_SECONDS)
+        keep = KEEP_LOOKED_SECONDS if looked else KEEP_ANSWER_SECONDS
+        return Consulted(decision, decision.note or "", tuple(calls), keep)
 
     async def state(self) -> dict[str, str | int | None]:
         """Look at the server and say for the status page whether it can be asked, and if not, why."""

@@ -6,6 +6,7 @@ local have = redis.call('HMGET', key, 'state', 'plan_hash', 'expires_ms', 'verdi
 if not have[1] then return {'unknown', ''} end
 if have[1] ~= 'waiting' then
   if not have[4] then return {'not_waiting', ''} end
+  if have[4] == 'expired' then return {'expired', have[3] or ''} end
   local same = have[4] == verdict and have[6] == who and (plan == '' or plan == have[5])
   return {same and 'ok' or 'already', have[4] .. ' by ' .. (have[6] or '')}
 end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -97,3 +98,10 @@ def test_a_plan_is_rejected_with_a_reason(say: Any, api: Any) -> None:
     done = say("reject", "e-1", "--user", "ben", "--reason", "not tonight")
     assert done.exit_code == 0 and "Rejected" in done.stdout
     assert json.loads(api.posted[0][1]) == {"user": "ben", "reason": "not tonight"}
+
+
+def test_programs_are_not_asked_blindly(say: Any, api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.approval_commands.sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
+    done = say("approve", "e-1", "--json")
+    assert done.exit_code == 2 and "--yes" in done.stderr
+    assert api.posted == []

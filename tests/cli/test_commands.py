@@ -528,6 +528,15 @@ def test_the_version_is_an_option_too(invoke: Invoke) -> None:
     assert (done.exit_code, done.stdout) == (0, invoke("version").stdout)
 
 
+def test_doctor_says_where_the_settings_have_the_api_listen(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "config.yaml").write_text("version: 1\napi: {port: 8765}\nllm: {enabled: false}\n")
+    monkeypatch.setenv("AUTOREMEDY_CONFIG", str(tmp_path / "config.yaml"))
+    done = invoke("--url", "http://127.0.0.1:1", "doctor")
+    assert "The settings say port 8765: --url http://127.0.0.1:8765" in done.stdout
+
+
 def test_doctor_without_an_api_says_how_to_start_it(invoke: Invoke) -> None:
     done = invoke("--url", "http://127.0.0.1:1", "doctor")
     assert done.exit_code == 1

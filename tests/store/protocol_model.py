@@ -282,6 +282,8 @@ class Model:
         if have.state != "waiting":
             if have.word is None:
                 return "not_waiting"
+            if have.word[0] == "expired":
+                return "expired"
             return "ok" if have.word[::2] == (verdict, who) and plan in ("", have.word[1]) else "already"
         if have.plan != plan and not (plan == "" and verdict == "rejected"):
             return "changed"

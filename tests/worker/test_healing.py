@@ -423,3 +423,21 @@ async def test_a_dead_letter_without_an_id_leaves_nothing_behind_when_it_is_repl
     assert (await store.incidents()).records == []
     assert len((await store.dead()).records) == 1
     await client.aclose()
+
+
+async def test_a_remedy_that_fails_after_an_unchecked_one_is_told_to_people(
+    start_worker: Any, report: Any, tmp_path: Path
+) -> None:
+    playbooks = {"disk_full": ["free_disk", "poke", "escalate"]}
+    actions = {
+        "free_disk": free_disk(tmp_path),
+        "poke": free_disk(tmp_path, kind="restart_service", argv=["/usr/bin/false"]),
+    }
+    async with start_worker(jobs=[backup_job(tmp_path, playbooks=playbooks)], actions=actions):
+        record = await report(log=DISK_FULL)
+        job = backup_job(tmp_path, playbooks={"disk_full": ["poke", "free_disk", "escalate"]})
+    async with start_worker(jobs=[job], actions=actions):
+        other = await report(event_id="e2", log=DISK_FULL)
+    assert [o["status"] for o in record["outcomes"]] == ["done", "failed", "done"]
+    assert record["status"] == "escalated" and record["reason"].startswith("poke failed")
+    assert other["status"] == "remediated", "the next action of the plan took its place"

@@ -578,6 +578,20 @@ async def test_the_model_may_ask_for_a_declared_check(server: ScriptedServer, ma
     assert consulted.calls[0].probe.text in shown, "the record has what the model read"
 
 
+@pytest.mark.parametrize("category", ["disk_full", "unknown"])
+async def test_an_answer_that_rests_on_a_check_is_soon_forgotten(
+    server: ScriptedServer, make_model: Any, category: str
+) -> None:
+    model = make_model(probes=[Probe("free-space", "Free space on the job's volume", free_space)])
+    said = {**GOOD, "category": category}
+    server.say(says({**said, "need": 0}))
+    from_the_log = await model.consult(situation())
+    server.say(says({**said, "need": 1}), says(said))
+    from_a_look = await model.consult(situation())
+    assert from_the_log.keep_seconds >= 86_400
+    assert from_a_look.keep_seconds == 600
+
+
 async def test_a_check_of_other_jobs_is_not_offered(server: ScriptedServer, make_model: Any) -> None:
     others = Probe("others", "of another job", free_space, jobs=("another",))
     own = Probe("own", "of this job", free_space, jobs=("nightly-backup",))
