@@ -2,7 +2,7 @@
 # Needs only make and any Python from 3.11 on; everything else goes into .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test chaos check corpus bench lock clean
+.PHONY: help install run test chaos check corpus llm-real bench lock clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -35,6 +35,15 @@ CORPUS ?= ../shared/corpus
 corpus: $(VENV)/.dev ## run the rules over labelled failures (CORPUS=folder, ARGS="--errors 20 --leave-out")
 	@PYTHONPATH=. $(PY) benchmarks/corpus.py $(CORPUS) $(ARGS)
 
+LLAMA_SERVER ?= llama-server
+llm-real: $(VENV)/.dev .venv-model/.made ## the model client against llama.cpp (LLAMA_SERVER=path of llama-server)
+	@PYTHONPATH=. $(PY) benchmarks/llm_real.py .venv-model/bin/python $(LLAMA_SERVER) $(ARGS)
+
+.venv-model/.made:
+	@$(PY) -m venv --clear .venv-model
+	.venv-model/bin/python -m pip install --quiet gguf numpy
+	@touch $@
+
 bench: ## list the benchmarks and how to run one
 	@for f in benchmarks/[a-z]*.py; do [ -e "$$f" ] || continue; \
 		printf '  %-48s %s\n' "$(PY) $$f" "$$(sed -n '1s/^"""\([^"]*\).*/\1/p' "$$f")"; done
@@ -47,7 +56,7 @@ lock: $(VENV)/.venv ## write requirements.lock anew from pyproject.toml (UPGRADE
 		$(if $(UPGRADE),--upgrade) --output-file requirements.lock pyproject.toml
 
 clean: ## remove .venv and what the tools left behind (never ./data)
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) .venv-model .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.venv:

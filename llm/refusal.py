@@ -36,6 +36,8 @@ _WORDINGS: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
             Kind.MODEL_NOT_FOUND,
             r"model_not_found|invalid model identifier|model .{0,80}(does not exist|not found)|unknown model",
         ),
+        # llama.cpp could not take its model's answer apart; the next one may do.
+        (Kind.BAD_OUTPUT, r"produced output that does not match the expected"),
         (Kind.OVERLOADED, r"rate.?limit|too many requests|server.{0,10}busy|queue is full|overloaded"),
         (Kind.UNAVAILABLE, r"model has crashed|loading model|model is loading|unavailable_error|has terminated"),
     )

@@ -103,7 +103,7 @@ class Collector:
             raise LlmError(Kind.EMPTY, "The server closed the connection without an answer")
         if self._called_a_tool and not text.strip():
             raise LlmError(Kind.BAD_OUTPUT, "The answer cannot be used: it calls a tool, and none was offered")
-        if not text.strip():
+        if not text.strip() and (thoughts.strip() or self.finish_reason != "length"):
             what = "The model only thought and gave no answer" if thoughts.strip() else "The answer is empty"
             raise LlmError(Kind.EMPTY, what, raw=thoughts)
         if self.finish_reason == "length":

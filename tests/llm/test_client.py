@@ -100,6 +100,18 @@ USELESS = {
     "endless line": (raw(b"HTTP/1.1 200 OK\r\n\r\ndata: " + b"x" * 1_100_000), Kind.BAD_OUTPUT, 1),
     "truncated": (streamed(GOOD, finish="length"), Kind.TRUNCATED, 1),
     "filtered": (streamed(GOOD, finish="content_filter"), Kind.REJECTED, 1),
+    "cut off before a word": (streamed("", finish="length"), Kind.TRUNCATED, 1),
+    "unreadable even to its server": (
+        refused(
+            "The model produced output that does not match the expected peg-native format",
+            500,
+            as_object=True,
+            code=500,
+            type="server_error",
+        ),
+        Kind.BAD_OUTPUT,
+        2,
+    ),
     "empty": (streamed(""), Kind.EMPTY, 2),
     "blank": (streamed("  \n "), Kind.EMPTY, 2),
     "thoughts only": (streamed("", thoughts=GOOD), Kind.EMPTY, 2),
