@@ -20,8 +20,10 @@ install: $(VENV)/.dev ## make .venv with everything for running, testing and che
 run: $(VENV)/.runtime ## API, worker and fault lab in one process on http://127.0.0.1:8000 (PORT= moves it)
 	$(PY) main.py
 
+# One more than there are processors: many tests wait for a lease to end or a server to start.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)))
 test: $(VENV)/.dev ## run the tests (ARGS="-k name -x" is handed to pytest)
-	$(PY) -m pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal $(ARGS)
 
 chaos: $(VENV)/.dev ## every crash point, the whole random run and 20 seeds of a fifth, half an hour (ARGS="sweep --seed 7")
 	$(PY) -m tests.chaos.run $(ARGS)

@@ -113,7 +113,7 @@ async def _answers(url: str, count: int) -> str:
 
 
 async def _truncated(url: str) -> str:
-    async with ChatClient(url, max_output_tokens=8, deadline_seconds=60) as client:
+    async with ChatClient(url, max_output_tokens=60, deadline_seconds=60) as client:
         return await _fails(client, QUESTION, Kind.TRUNCATED)
 
 

@@ -103,8 +103,10 @@ class Collector:
             raise LlmError(Kind.EMPTY, "The server closed the connection without an answer")
         if self._called_a_tool and not text.strip():
             raise LlmError(Kind.BAD_OUTPUT, "The answer cannot be used: it calls a tool, and none was offered")
-        if not text.strip() and (thoughts.strip() or self.finish_reason != "length"):
+        if not text.strip():
             what = "The model only thought and gave no answer" if thoughts.strip() else "The answer is empty"
+            if self.finish_reason == "length":
+                what += ", and the token limit was reached"
             raise LlmError(Kind.EMPTY, what, raw=thoughts)
         if self.finish_reason == "length":
             raise LlmError(Kind.TRUNCATED, "The answer was cut off at the token limit", raw=text)

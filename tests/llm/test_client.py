@@ -100,7 +100,7 @@ USELESS = {
     "endless line": (raw(b"HTTP/1.1 200 OK\r\n\r\ndata: " + b"x" * 1_100_000), Kind.BAD_OUTPUT, 1),
     "truncated": (streamed(GOOD, finish="length"), Kind.TRUNCATED, 1),
     "filtered": (streamed(GOOD, finish="content_filter"), Kind.REJECTED, 1),
-    "cut off before a word": (streamed("", finish="length"), Kind.TRUNCATED, 1),
+    "empty at the limit": (streamed("", finish="length"), Kind.EMPTY, 2),
     "unreadable even to its server": (
         refused(
             "The model produced output that does not match the expected peg-native format",
