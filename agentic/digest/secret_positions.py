@@ -30,6 +30,9 @@ _SAID = (
     r"<<<¦¦\b(?:kinit|passwd|sudo|su|ssh-add|gpg|openssl|cryptsetup|docker login)\b[^\r\n]*<<<[ \t]*[\"']?(?P<s>[^\s\"'$]+)",
     r"(?i)\b(?:sqlcmd|bcp|osql|isql|tsql)[ \t]¦[^\r\n|;]*?-P[ \t]*\"(?P<s>[^\"\r\n]+)\"",
     r"\b(?:mysql|mariadb)[\w\-]*[ \t]¦[^\r\n|;]*?-p(?:'(?P<s>[^'\r\n]+)')",
+    # `set -x` writes quotes around a whole word, so around the option that the password is glued to as well.
+    r"\b(?:mysql|mariadb|mydumper|myloader|xtrabackup|sshpass|7z|7za|7zr|rar|unrar|zip|unzip)[\w\-]*[ \t]¦[^\r\n|;]*?[ \t]'-[pP](?P<s>[^'\r\n]+)'",
+    r"\bldap[a-z]+[ \t]¦[^\r\n|;]*?[ \t]'-w(?P<s>[^'\r\n]+)'",
 )
 _V = r"[\"']?(?P<s>[^\s\"'\-$][^\s\"']*)"
 _ARGS = r"[^\r\n|;]*?[ \t]"

@@ -6,20 +6,23 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 import re2
 
 from agentic.digest.severity import severity, weights
 from agentic.reasoning.carried import plain
 from agentic.reasoning.hearsay import NEVER, Hearsay
-from agentic.reasoning.matching import Found
+from agentic.reasoning.matching import Found, Hit
+from agentic.reasoning.printed import is_entry, reports
 from agentic.reasoning.signatures import Role, Signature, options
 
 _LOOKED_AT = 400
 _LONGEST_HEADING = 100
 _SHORTLY = 30
 _AT_ONCE = 64
+_SENTENCE = 24
+"""Length from which a line says enough to be known again."""
 _LAST_PART = 400
 """Lines at the end of a log that are all judged by how much they look like a failure."""
 
@@ -52,7 +55,7 @@ _STOPPED = re2.compile(
 
 
 _DONE = re2.compile(
-    r"(?i)\b(?:ok|done|completed?|finished|succe(?:ss|eded|ssful|ssfully)|fetched|loaded|written|saved|uploaded|processed"
+    r"(?i)\b(?:ok|done|completed?|finished|succe(?:ss|eded|ssful|ssfully)|fetched|loaded|received|written|saved|uploaded|processed"
     r"|committed|created|passed|stored|installed|deployed|upgraded|archived|imported|exported|published|converted|indexed|copied|applied|verified|healthy|0 (?:errors?|failures?|failed)|100 ?%|HTTP/?[\d.]* 20[0-6])(?:$|[\W_])"
 )
 """Work that was done, in words too weak to tell by themselves how a run ended."""
@@ -149,11 +152,11 @@ class LineContext:
         """Say whether a line reports something of this run, rather than talks about it."""
         return not self._hearsay.is_talk(line)
 
-    def overcame(self, line: int) -> bool:
+    def overcame(self, line: int, *, tried_again: bool = False) -> bool:
         """Say whether the run got over a passing fault on this line: it tried again, and got on with its work."""
         if self.recovered_after(line):
             return True
-        if not self.retried_near(line) or self._gave_up_near(line):
+        if not (tried_again or self.retried_near(line) or self._repeated(line)) or self._gave_up_near(line):
             return False
         return self.went_on(line, self.total)
 
@@ -194,18 +197,29 @@ class LineContext:
         """Say whether the run says right after a line that it does not mind."""
         return any(_NEVER_MIND.search(self.text(near)) for near in range(line, min(self.total, line + 2)))
 
+    def _repeated(self, line: int) -> bool:
+        """Say whether a line says word for word what the one before it said: something was tried twice."""
+        return line > 0 and len(self.text(line)) >= _SENTENCE and self.text(line) == self.text(line - 1)
+
     def _gave_up_near(self, line: int) -> bool:
         return any(_GAVE_UP in self._signs_of(near) for near in range(line - 1, line + 4))
 
-    def quiet_end(self) -> list[int]:
-        """Return the last line when it reports work that was done, in whichever words, and no line a lasting fault."""
+    def quiet_end(self, overcome: Container[int] = ()) -> list[int]:
+        """Return the last line when it reports work that was done, in whichever words, and no line a lasting fault.
+
+        Faults on the lines `overcome` are known not to have lasted.
+        """
         last = self.last_lines(1)
         if not last or not _DONE.search(self._lines[last[0]][:_LOOKED_AT].encode()):
             return []
         severe = [
             n
             for n, weight in self._weighed()
-            if weight >= SEVERE and n not in self._benign and severity(plain(self._lines[n])) >= SEVERE
+            if weight >= SEVERE
+            and n not in self._benign
+            and severity(plain(self._lines[n])) >= SEVERE
+            and n not in overcome
+            and not self._hearsay.is_data(n)
         ]
         borne = (self.retried_near(n) or self.recovered_after(n) or self.shrugged(n) for n in severe)
         return list(last) if all(borne) else []
@@ -260,6 +274,11 @@ class LineContext:
         lines = [self._lines[number] for number in numbers]
         return any(severity(line) or _COUNTED.search(line[:_LOOKED_AT].encode()) for line in lines)
 
+    def reported(self, hits: Iterable[Hit], *, acted_on: bool) -> bool:
+        """Say whether any of some findings stands on a line that is no entry of a list, and reports it if it is acted on."""
+        lines = (self._lines[hit.line] for hit in hits)
+        return any(reports(line) if acted_on else not is_entry(line) for line in lines)
+
     def plainest(self, numbers: Iterable[int]) -> int:
         """Return the one of some lines that looks most like a failure; of equals the last."""
         several = tuple(numbers)
@@ -289,7 +308,10 @@ class LineContext:
 
     def has_severe(self) -> bool:
         """Say whether any line of the last part reports a failure outright."""
-        return any(weight >= 45 and severity(plain(self._lines[n])) >= 45 for n, weight in self._weighed())
+        return any(
+            weight >= 45 and severity(plain(self._lines[n])) >= 45 and not self._hearsay.is_data(n)
+            for n, weight in self._weighed()
+        )
 
     def strongest(self) -> str:
         """Return the text of the line that looks most like a failure, if only a little."""

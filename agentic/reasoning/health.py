@@ -44,6 +44,8 @@ def healthy(
     """Return `not_a_failure` when the run says itself that it went well, or its code is none of a failure."""
     if event.status in (EventStatus.TIMEOUT, EventStatus.KILLED, EventStatus.STUCK):
         return None
+    overcome = {hit.line for candidate in candidates if candidate.overcome for hit in candidate.hits}
+    candidates = [candidate for candidate in candidates if not candidate.overcome]
     conventional = exit_says is not None and exit_says.category is Category.NOT_A_FAILURE
     # A code that is never a failure outweighs a fault that is only mentioned.
     clear = exit_says is not None and exit_says.confidence >= _CLEAR_CODE
@@ -59,7 +61,7 @@ def healthy(
     told = (line for entry in success for line in _told(entry) if line >= tail_start(context.total))
     ends = [line for line in told if context.credible(line)]
     if event.exit_code == 0 and not any(_lasting(candidate, context) for candidate in candidates):
-        ends += context.quiet_end()
+        ends += context.quiet_end(overcome)
     if ends and not _contradicted(candidates, context, max(ends), event):
         named = (e.signature for e in success if any(hit.line == max(ends) for hit in e.hits))
         name = next((signature.name for signature in named), "run.ended_well")

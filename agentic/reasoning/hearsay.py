@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import re2
 
+from agentic.reasoning.printed import Printed
 from agentic.reasoning.signatures import options
 from agentic.types import Category
 
@@ -174,6 +175,7 @@ class Hearsay:
     def __init__(self, lines: Sequence[str]) -> None:
         self._lines = lines
         self._steering: dict[int, bool] = {}
+        self._printed = Printed(lines)
 
     def taken_off(self, line: int, *, definite: bool = False) -> int:
         """Return how much less a finding on this line says because of what kind of line it is.
@@ -188,6 +190,7 @@ class Hearsay:
         if "some" in kinds:
             kinds.pop("none", None)  # "0 warnings, 3 errors" counts something
         off = sum(less for kind, less in kinds.items() if not (definite and kind in _LIGHT))
+        off += self._printed.taken_off(line)
         if text[:1].isspace() and line:
             off += _SOURCE * bool(_SOURCE_ABOVE.match(self._text(line - 1))) + _VALUE * self._in_a_value(line)
         return off
@@ -210,7 +213,11 @@ class Hearsay:
     def is_talk(self, line: int) -> bool:
         """Say whether a line only talks: to its reader, of what could be, or of what is about to be run."""
         kinds = (_KINDS[kind][0] for kind in _SET.Match(self._text(line)) or ())
-        return any(kind in _TALK for kind in kinds) or self.speaks_to_the_reader(line)
+        return any(kind in _TALK for kind in kinds) or self.is_data(line) or self.speaks_to_the_reader(line)
+
+    def is_data(self, line: int) -> bool:
+        """Say whether a line is a row, a change or the like that the run only prints."""
+        return self._printed.taken_off(line) > 0
 
     def speaks_to_the_reader(self, line: int) -> bool:
         """Say whether a line tells its reader what to think, or goes on with what such a line began."""

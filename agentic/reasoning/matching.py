@@ -17,6 +17,7 @@ import re2
 
 from agentic.reasoning.carried import carried, mentioned
 from agentic.reasoning.hearsay import only_a_part, without_hints
+from agentic.reasoning.printed import is_name
 from agentic.reasoning.signatures import Signature, options, particular
 
 _MOST_HITS = 2_000
@@ -257,7 +258,8 @@ def _place(match: Any, haystack: Haystack) -> int | None:
 
 def _hit(place: int, pattern: _Pattern, match: Any, haystack: Haystack) -> Hit:
     span = match.span()
-    return Hit(place, pattern.values(match), carried(haystack.raw, *span), mentioned(haystack.raw, *span))
+    data = carried(haystack.raw, *span) or is_name(haystack.raw, *span)
+    return Hit(place, pattern.values(match), data, mentioned(haystack.raw, *span))
 
 
 def portions(pattern: str) -> Iterator[str]:

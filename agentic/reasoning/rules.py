@@ -86,7 +86,7 @@ class Rules(ReasoningModule):
         exit_says = meaning(event.exit_code, event.command)
         candidates = weigh(found, context, event, exit_says)
         standing = [candidate for candidate in candidates if not candidate.overcome]
-        well = healthy(found, context, event, standing, exit_says)
+        well = healthy(found, context, event, candidates, exit_says)
         if well is None and standing:
             answer = judged(candidates, exit_says, context, haystack, numbers)
             if answer.diagnosis.category is Category.UNKNOWN and (told := _from_run(event, exit_says, context)):

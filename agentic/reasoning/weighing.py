@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -55,6 +56,15 @@ PASSING = frozenset(
         Category.LOCK_CONTENTION,
     }
 )
+_TRIES_AGAIN = re.compile(r"--?(?:retry|retries|tries|max-retries|connect-retry|low-level-retries)\b(?![= ]?0\b)")
+"""Options of a command that tries again by itself and says of each attempt only that it failed."""
+_ACTED_ON = PASSING | {
+    Category.OUT_OF_MEMORY,
+    Category.DISK_FULL,
+    Category.RESOURCE_QUOTA,
+    Category.NODE_LOST_OR_PREEMPTED,
+}
+"""What has a remedy that acts: in a run that ended with 0 a line has to report it in the form of a fault."""
 _SURVIVED = PASSING | {
     Category.OUT_OF_MEMORY,
     Category.NODE_LOST_OR_PREEMPTED,
@@ -84,7 +94,7 @@ def weigh(found: Sequence[Found], context: LineContext, event: Event, exit_says:
         if entry.signature.role in _ROLE_SCORE
         and (candidate := _weighed(entry, context, event, exit_says)).confidence >= ENOUGH
     ]
-    _judge_survived(candidates, context)
+    _judge_survived(candidates, context, tries_again=_TRIES_AGAIN.search(event.command or "") is not None)
     candidates.sort(key=lambda c: (c.overcome, -c.score, c.first))
     return _without_outranked(candidates)
 
@@ -95,7 +105,10 @@ def _weighed(entry: Found, context: LineContext, event: Event, exit_says: ExitMe
     least = min(penalty for penalty, _ in weighed)
     hits = [hit for penalty, hit in weighed if penalty <= least + 10]
     confidence = signature.confidence - least
-    if event.exit_code == 0 and not signature.any_level and not context.looks_like_a_fault(hit.line for hit in hits):
+    acted_on = signature.category in _ACTED_ON
+    if event.exit_code == 0 and not signature.own and not context.reported(hits, acted_on=acted_on):
+        confidence -= _NO_FAULT
+    elif event.exit_code == 0 and not signature.any_level and not context.looks_like_a_fault(hit.line for hit in hits):
         # A counter or a name in a run that ended with 0 is no fault.
         confidence -= _NO_FAULT
     score = float(confidence) + DEPTH[signature.category] + _ROLE_SCORE[signature.role]
@@ -109,7 +122,7 @@ def _weighed(entry: Found, context: LineContext, event: Event, exit_says: ExitMe
     return Candidate(signature, hits, confidence, score, hits[0].line)
 
 
-def _judge_survived(candidates: Sequence[Candidate], context: LineContext) -> None:
+def _judge_survived(candidates: Sequence[Candidate], context: LineContext, *, tries_again: bool) -> None:
     """Mark the passing faults that the run got over, and play down those after which it got on with its work."""
     ends = max((c.hits[-1].line for c in candidates if c.signature.role is not Role.SYMPTOM), default=0)
     certain = [c.first for c in candidates if c.signature.role is Role.CAUSE and not _is_well(c)]
@@ -122,7 +135,8 @@ def _judge_survived(candidates: Sequence[Candidate], context: LineContext) -> No
             candidate.score -= _OF_ANOTHER_STEP
         if candidate.signature.category not in _SURVIVED:
             continue
-        candidate.overcome = not candidate.signature.any_level and context.overcame(last)
+        by_itself = tries_again and candidate.signature.category in PASSING
+        candidate.overcome = not candidate.signature.any_level and context.overcame(last, tried_again=by_itself)
         if context.went_on(last, ends):
             candidate.score -= 45
 

@@ -17,7 +17,7 @@ from agentic.types import ActionKind, Category, Decision, Diagnosis, Situation
 
 CASES = [
     (name, case)
-    for name in ("behind", "frames", "nights", "steered")
+    for name in ("behind", "frames", "nights", "printed", "steered")
     for case in yaml.safe_load((Path(__file__).parent / f"cases_{name}.yaml").read_text(encoding="utf-8"))
 ]
 PLANNER = Planner({}, {})
