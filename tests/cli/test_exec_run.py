@@ -178,8 +178,8 @@ def test_signals_are_forwarded_and_we_outlive_the_command(start_exec: Start, nam
     assert process.stdout
     assert process.stdout.readline() == b"ready\n"
     process.send_signal(number)
-    assert process.stdout.read() == b"caught\n"
-    assert process.wait(5) == 9
+    said = process.stdout.read()
+    assert (said, process.wait(5), process.stderr and process.stderr.read()) == (b"caught\n", 9, b"")
 
 
 def test_a_command_that_ignores_term_is_not_abandoned(start_exec: Start) -> None:
