@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import socket
 import subprocess
 import sys
@@ -54,6 +55,8 @@ def main() -> int:
     parser.add_argument("llama_server")
     parser.add_argument("--answers", type=int, default=20)
     options = parser.parse_args()
+    if shutil.which(options.llama_server) is None:
+        sys.exit(f"{options.llama_server} is not on this machine: install llama.cpp, or say LLAMA_SERVER=its path")
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "noise.gguf"
         subprocess.run([options.python, str(ROOT / "benchmarks" / "_tiny_model.py"), str(model)], check=True)
